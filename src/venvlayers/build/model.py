@@ -1,0 +1,60 @@
+"""What building produces: a directory for one platform, and what is in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from venvlayers.lock.model import PythonPin
+from venvlayers.platforms import Platform
+from venvlayers.spec.model import LayerKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """An installed distribution: what one `RECORD` lists."""
+
+    name: str
+    version: str
+    files: tuple[str, ...]
+    """Every file that it owns, relative to the environment, with ``/``, sorted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerEnvironment:
+    """A layer's environment, complete and not to be changed any more.
+
+    Attributes:
+        path: Its directory.
+        key: Identifies everything that went into it: ``sha256:<hex>``.
+        kind: Runtime, framework or application.
+        env_name: Its environment name.
+        deployed_name: The directory that it is to be unpacked as.
+        platform: What it is built for.
+        python: The Python of its runtime.
+        runtime_layer: Deployed name of its runtime; its own, for a runtime.
+        required_layers: Deployed names of the frameworks below it, in path order.
+        distributions: What is installed in this layer itself, by name.
+        requirements_hash: From its lock.
+        lock_version: From its lock.
+        locked_at: From its lock; the timestamp of everything in its archive.
+        launch_module: For ``python -m``; applications only.
+        launch_module_hash: Identifies the launch module's files: ``sha256:<hex>``.
+    """
+
+    path: Path
+    key: str
+    kind: LayerKind
+    env_name: str
+    deployed_name: str
+    platform: Platform
+    python: PythonPin
+    runtime_layer: str
+    required_layers: tuple[str, ...]
+    distributions: tuple[Distribution, ...]
+    requirements_hash: str
+    lock_version: int
+    locked_at: datetime
+    launch_module: str | None = None
+    launch_module_hash: str | None = None

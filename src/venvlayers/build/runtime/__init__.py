@@ -1,0 +1,1 @@
+"""The bottom layer: a Python that can be moved anywhere."""

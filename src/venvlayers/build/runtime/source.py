@@ -1,0 +1,73 @@
+"""What a runtime source is: the contract that `managed`, `local` and plugins keep.
+
+A source finds an exact Python when a stack is locked, and puts it into a
+directory when the stack is built. It does not choose between sources (that is
+`choose.py`), and it does not install packages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from venvlayers.lock.model import PythonPin
+from venvlayers.platforms import Platform
+from venvlayers.report import Reporter
+from venvlayers.spec.model import PythonRequest
+from venvlayers.uv import Uv
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeContext:
+    """What a source may use.
+
+    Attributes:
+        uv: uv, found and new enough.
+        reporter: Where to say what happens.
+        work_dir: A directory for private files, on the file system of the build;
+            what is left in it is removed by the caller.
+    """
+
+    uv: Uv
+    reporter: Reporter
+    work_dir: Path
+
+
+class RuntimeSource(Protocol):
+    """A place that interpreters come from. May be called from several threads."""
+
+    name: str
+    """What ``runtime-source`` and locks call it."""
+
+    def find(
+        self, request: PythonRequest, platforms: tuple[Platform, ...], context: RuntimeContext
+    ) -> PythonPin:
+        """Return the newest release that *request* admits, for all of *platforms*.
+
+        Raises:
+            PythonUnavailableError: It has none; the message says what it has instead.
+        """
+
+    def fingerprint(self, pin: PythonPin, platform: Platform, context: RuntimeContext) -> str:
+        """Return a text that changes when `materialize` would make something else.
+
+        Called on every build, also when nothing is to be done: at most a few
+        milliseconds, and no process unless there is no other way.
+
+        Raises:
+            PythonUnavailableError: What was pinned is not there any more.
+        """
+
+    def materialize(
+        self, pin: PythonPin, platform: Platform, destination: Path, context: RuntimeContext
+    ) -> None:
+        """Fill *destination*, which does not exist yet, with the pinned Python.
+
+        What it leaves there runs from any place, holds no bytecode, no pip, and no
+        trace of where it was made. The same pin gives the same bytes.
+
+        Raises:
+            PythonUnavailableError: It cannot be had.
+            BuildError: It cannot be made relocatable.
+        """

@@ -1,0 +1,1 @@
+"""Layers in the place where they run."""

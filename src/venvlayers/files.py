@@ -1,0 +1,135 @@
+"""What we do to the file system: whole or not at all.
+
+Outputs are made in a private directory beside their place and renamed into it,
+so that a reader, or a second build, sees the old one or the new one and never
+half of either. Names and orders here are never the file system's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_CHUNK = 1 << 20
+
+
+def sha256_file(path: Path) -> str:
+    """Return ``sha256:<hex>`` of a file's content."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def sha256_text(text: str) -> str:
+    """Return ``sha256:<hex>`` of *text* in UTF-8."""
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def sha256_json(value: Any) -> str:
+    """Return ``sha256:<hex>`` of a JSON value, independent of the order of keys.
+
+    Lists and nesting are part of what is hashed: no two values share an encoding.
+    """
+    return sha256_text(json.dumps(value, sort_keys=True, separators=(",", ":")))
+
+
+def json_text(value: Any) -> str:
+    """Return *value* in our form of JSON: sorted keys, two spaces, a newline at the end."""
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write *text* in UTF-8 with LF, so that the file is the old one or the new one.
+
+    Raises:
+        OSError: The directory is not writable, or full; the old file is still there.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, private = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode())
+        Path(private).chmod(0o644)
+        Path(private).replace(path)
+    except BaseException:
+        Path(private).unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def private_directory(parent: Path) -> Iterator[Path]:
+    """Give a fresh directory under *parent*, and remove what is left of it in the end.
+
+    It is on the same file system as *parent*, so that results can be renamed out of it.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    path = Path(tempfile.mkdtemp(dir=parent))
+    try:
+        yield path
+    finally:
+        remove_tree(path)
+
+
+def replace_directory(new: Path, place: Path) -> None:
+    """Put directory *new* in the place of *place*, which may exist.
+
+    A kill between the two renames leaves *place* absent, never half-filled.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if place.exists() or place.is_symlink():
+        with private_directory(new.parent) as discarded:
+            place.rename(discarded / "old")
+            new.rename(place)
+    else:
+        new.rename(place)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory with everything in it, read-only entries included.
+
+    Raises:
+        OSError: Something in it cannot be removed all the same.
+    """
+    if path.exists():
+        shutil.rmtree(path, onerror=_unlock_and_retry)
+
+
+def _unlock_and_retry(function: Callable[[str], object], path: str, _info: object) -> None:
+    if not os.path.lexists(path):
+        return
+    for entry in (os.path.dirname(path), path):  # noqa: PTH120 - rmtree speaks strings
+        if not os.path.islink(entry):  # noqa: PTH114
+            os.chmod(entry, stat.S_IRWXU)  # noqa: PTH101
+    if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114
+        shutil.rmtree(path)
+    else:
+        function(path)
+
+
+def walk_sorted(root: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Yield every entry below *root* with its relative ``/`` path, in the order of those paths.
+
+    Symlinks are yielded, never followed. The order is that of the names, whatever
+    order the file system lists them in.
+    """
+    yield from _walk(os.fspath(root), "")
+
+
+def _walk(directory: str, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    with os.scandir(directory) as listing:
+        entries = sorted(listing, key=lambda entry: entry.name)
+    for entry in entries:
+        relative = f"{prefix}{entry.name}"
+        yield relative, entry
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(entry.path, f"{relative}/")

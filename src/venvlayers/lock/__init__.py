@@ -1,0 +1,1 @@
+"""What exactly goes into each layer."""

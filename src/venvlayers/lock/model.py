@@ -1,0 +1,67 @@
+"""What a layer consists of, exactly: the values that locking produces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from packaging.markers import Marker
+from packaging.pylock import Package, Pylock
+
+from venvlayers.platforms import Platform, PythonVersion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonPin:
+    """The exact Python of a runtime layer, and where it comes from.
+
+    Attributes:
+        implementation: ``cpython``.
+        version: Exact to the patch release.
+        source: The runtime source that found it: ``managed`` or ``local``.
+        build: The source's own name for the build, when it has one: for ``managed``,
+            the release date of the python-build-standalone build (``20251120``).
+    """
+
+    implementation: str
+    version: PythonVersion
+    source: str
+    build: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.implementation}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerLock:
+    """A layer's lock.
+
+    Attributes:
+        env_name: The layer's environment name.
+        python: The Python that it was locked for; of its runtime, for upper layers.
+        document: The packages of this layer itself, for all its platforms (PEP 751).
+        requirements_hash: Identifies the locked set: ``sha256:<hex>``.
+        lock_version: Counts changes of a versioned layer; 1 for others.
+        locked_at: When the locked set last changed, in UTC.
+    """
+
+    env_name: str
+    python: PythonPin
+    document: Pylock
+    requirements_hash: str
+    lock_version: int
+    locked_at: datetime
+
+    def packages_for(self, platform: Platform) -> tuple[Package, ...]:
+        """Return the packages that this layer itself has on *platform*, by name."""
+        environment: Mapping[str, str] = platform.marker_environment(self.python.version)
+        return tuple(
+            package
+            for package in self.document.packages
+            if package.marker is None or _holds(package.marker, environment)
+        )
+
+
+def _holds(marker: Marker, environment: Mapping[str, str]) -> bool:
+    return marker.evaluate(dict(environment), context="lock_file")

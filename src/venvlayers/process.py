@@ -1,0 +1,103 @@
+"""The only module that starts processes.
+
+Children get an environment that we built: variables that could change a lock
+or a layer without leaving a trace in the specification are dropped by name.
+Output is captured, and shown only when the child fails; a failure carries the
+command, the exit status and the end of the output.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+DROPPED_PREFIXES = ("UV_", "PIP_", "PYTHON", "VIRTUAL_ENV", "CONDA_", "__PYVENV_LAUNCHER__")
+"""Variables that steer Python, pip or uv behind the user's back."""
+
+_TAIL_LINES = 40
+
+
+def child_environment(
+    keep: Iterable[str] = (), extra: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Return the environment for a child process.
+
+    Args:
+        keep: Names, or prefixes ending in ``*``, that pass although they start with
+            one of `DROPPED_PREFIXES`.
+        extra: Variables to set.
+    """
+    kept = tuple(keep)
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.upper().startswith(DROPPED_PREFIXES) or _is_kept(name.upper(), kept)
+    }
+    environment["LC_ALL"] = "C.UTF-8"  # messages that we read must not be translated
+    environment["PYTHONUTF8"] = "1"
+    environment.update(extra or {})
+    return environment
+
+
+def _is_kept(name: str, kept: tuple[str, ...]) -> bool:
+    return any(
+        name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
+        for pattern in kept
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """A process that ended, with everything that it printed."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: str
+    stderr: str
+
+    @property
+    def tail(self) -> str:
+        """The end of what it printed, for an error message."""
+        lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
+        return "\n".join(lines[-_TAIL_LINES:])
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Completed:
+    """Run a program to its end, and return what it printed, whatever its status.
+
+    A `KeyboardInterrupt` (or any other exception) while waiting ends the child
+    before it is passed on, so that nothing goes on writing behind our back.
+
+    Args:
+        argv: The program and its arguments; never interpreted by a shell.
+        cwd: Its working directory.
+        env: Its whole environment; `child_environment()` when not given.
+
+    Raises:
+        OSError: The program cannot be started.
+    """
+    command = tuple(os.fspath(argument) for argument in argv)
+    with subprocess.Popen(  # noqa: S603 - a list, without a shell
+        command,
+        cwd=cwd,
+        env=dict(env) if env is not None else child_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        try:
+            stdout, stderr = process.communicate()
+        except BaseException:
+            process.kill()
+            raise
+    return Completed(argv=command, returncode=process.returncode, stdout=stdout, stderr=stderr)

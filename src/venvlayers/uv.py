@@ -1,0 +1,286 @@
+"""The only module that knows uv: its options, its output, its versions.
+
+`Uv` is a value: a program that was found and is new enough. Each method is one
+command; it returns what uv made or raises `UvFailure` with uv's own words, and
+the caller, who knows the layer, says what that means.
+
+uv is isolated from everything that is not an input of ours: the user's and the
+machine's configuration files, and every `UV_*` variable except `KEPT_VARIABLES`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from venvlayers import process
+from venvlayers.errors import ToolError
+from venvlayers.platforms import Platform, PythonVersion
+
+MINIMUM_VERSION = (0, 9, 17)
+
+KEPT_VARIABLES = (
+    # Where things come from and how they are reached; never what is chosen.
+    "UV_CACHE_DIR",
+    "UV_CONCURRENT_*",
+    "UV_HTTP_TIMEOUT",
+    "UV_HTTP_CONNECT_TIMEOUT",
+    "UV_HTTP_RETRIES",
+    "UV_INDEX_*_USERNAME",
+    "UV_INDEX_*_PASSWORD",
+    "UV_INSECURE_HOST",
+    "UV_KEYRING_PROVIDER",
+    "UV_NATIVE_TLS",
+    "UV_SYSTEM_CERTS",
+    "UV_OFFLINE",
+    "UV_PYTHON_CACHE_DIR",
+    "UV_PYTHON_DOWNLOADS_JSON_URL",
+    "UV_PYTHON_INSTALL_MIRROR",
+    "UV_ASTRAL_MIRROR_URL",
+)
+"""What a user may set in uv's environment; DESIGN calls these the named decisions."""
+
+
+class UvFailure(Exception):  # noqa: N818 - it is a result for the caller, not yet an error
+    """uv ended with a non-zero status.
+
+    Attributes:
+        output: The end of what it printed.
+        argv: The command.
+    """
+
+    def __init__(self, completed: process.Completed) -> None:
+        super().__init__(completed.tail)
+        self.argv = completed.argv
+        self.output = completed.tail
+
+    def as_tool_error(self, doing: str) -> ToolError:
+        """Return an error for a failure that has no better explanation than uv's own."""
+        return ToolError(f"uv failed while {doing}", details=self.output)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagedPython:
+    """A python-build-standalone build that uv can fetch.
+
+    Attributes:
+        key: uv's name for it.
+        version: Its version.
+        build: The date of its release, from its address; None if that has none.
+    """
+
+    key: str
+    version: PythonVersion
+    build: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uv:
+    """A uv program.
+
+    Attributes:
+        path: The program.
+        version: Its version.
+    """
+
+    path: Path
+    version: str
+
+    def compile(
+        self, directory: Path, *, python: PythonVersion, upgrade: Sequence[str] | None = ()
+    ) -> str:
+        """Resolve ``pyproject.toml`` in *directory* for all its environments.
+
+        Versions in an existing ``pylock.toml`` there are kept where they still fit.
+
+        Args:
+            directory: Holds the input; receives ``pylock.toml``. uv's settings come
+                from the same file.
+            python: The lowest Python to resolve for.
+            upgrade: Packages whose versions need not be kept; None for all.
+
+        Returns:
+            The new ``pylock.toml``'s text.
+
+        Raises:
+            UvFailure: There is no solution, or an index cannot be reached.
+        """
+        selected = [f"--upgrade-package={name}" for name in upgrade or ()]
+        self._run(
+            ["pip", "compile", "--universal", "--format=pylock.toml", "--no-header"],
+            [f"--python-version={python}", "--output-file=pylock.toml"],
+            ["--upgrade"] if upgrade is None else selected,
+            ["--python", sys.executable, "pyproject.toml"],
+            cwd=directory,
+            config=directory / "no-config",
+        )
+        return (directory / "pylock.toml").read_text("utf-8")
+
+    def install(
+        self, lock: Path, prefix: Path, *, python: PythonVersion, platform: Platform
+    ) -> None:
+        """Install the wheels that *lock* names under *prefix*, as for *platform*.
+
+        The layout is that of the Python running this; files are copies, not links
+        into uv's cache, so that no edit can reach it.
+
+        Raises:
+            UvFailure: A wheel cannot be had, or its hash is wrong.
+        """
+        self._run(
+            ["pip", "install", "--no-config", "--no-deps", "--no-build", "--link-mode=copy"],
+            ["--python", sys.executable, f"--python-version={python}"],
+            [f"--python-platform={platform.uv_platform}", "--prefix", os.fspath(prefix)],
+            ["--requirement", os.fspath(lock)],
+        )
+
+    def managed_pythons(self, platform: Platform) -> tuple[ManagedPython, ...]:
+        """Return the CPython releases that uv knows for *platform*, newest first.
+
+        This asks uv's own list, or the one named by ``UV_PYTHON_DOWNLOADS_JSON_URL``.
+
+        Raises:
+            UvFailure: The list cannot be read.
+        """
+        listed = self._json(
+            ["python", "list", "cpython", "--only-downloads", "--all-versions"],
+            ["--all-platforms", "--all-arches", "--no-config", "--output-format=json"],
+        )
+        found = [
+            ManagedPython(key=entry["key"], version=version, build=_build_of(entry["url"]))
+            for entry in listed
+            if entry["variant"] == "default"
+            and entry["key"].endswith(f"-{platform.uv_key}")
+            and (version := _release(entry["version"]))
+        ]
+        return tuple(sorted(found, key=lambda python: python.version, reverse=True))
+
+    def installed_pythons(self) -> tuple[Path, ...]:
+        """Return the CPythons that uv finds on this machine, best first.
+
+        Raises:
+            UvFailure: uv cannot search.
+        """
+        listed = self._json(
+            ["python", "list", "cpython", "--only-installed", "--all-versions"],
+            ["--no-config", "--output-format=json"],
+        )
+        return tuple(Path(entry["path"]) for entry in listed if entry["path"])
+
+    def install_python(
+        self, key: str, directory: Path, *, build: str | None = None, retries: int | None = None
+    ) -> Path:
+        """Fetch a Python into a subdirectory of *directory*, its hash verified by uv.
+
+        Args:
+            key: uv's name for the build, as `ManagedPython.key`.
+            directory: Where to install; created if need be.
+            build: The release date that it must have.
+            retries: How often a failed request is tried again; uv's choice if None.
+
+        Returns:
+            The installed Python's directory.
+
+        Raises:
+            UvFailure: It cannot be fetched, or its hash is wrong.
+        """
+        extra = {} if build is None else {"UV_PYTHON_CPYTHON_BUILD": build}
+        if retries is not None and "UV_HTTP_RETRIES" not in os.environ:
+            extra["UV_HTTP_RETRIES"] = str(retries)
+        self._run(
+            ["python", "install", key, "--no-bin", "--no-registry", "--no-config"],
+            ["--install-dir", os.fspath(directory)],
+            extra=extra,
+        )
+        return directory / key
+
+    def _json(self, *groups: list[str]) -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = json.loads(self._run(*groups).stdout)
+        return listed
+
+    def _run(
+        self,
+        *groups: list[str],
+        cwd: Path | None = None,
+        config: Path | None = None,
+        extra: dict[str, str] | None = None,
+    ) -> process.Completed:
+        environment = process.child_environment(KEPT_VARIABLES, extra)
+        environment["UV_NO_PROGRESS"] = "1"
+        if config is not None:
+            environment.update(_no_other_configuration(config))
+        argv = [os.fspath(self.path), *(argument for group in groups for argument in group)]
+        completed = process.run([*argv, "--color=never"], cwd=cwd, env=environment)
+        if completed.returncode:
+            raise UvFailure(completed)
+        return completed
+
+
+def _no_other_configuration(directory: Path) -> dict[str, str]:
+    """Return variables that make uv find empty user and machine configuration.
+
+    ``--no-config`` would hide the settings in the project's own ``pyproject.toml``
+    too. uv falls back to ``/etc/uv/uv.toml`` unless a file exists in XDG_CONFIG_DIRS.
+    """
+    (directory / "uv").mkdir(parents=True, exist_ok=True)
+    (directory / "uv" / "uv.toml").touch()
+    place = os.fspath(directory)
+    names = ("XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "APPDATA", "PROGRAMDATA")
+    return {name: place for name in names} | {"UV_NO_SYSTEM_CONFIG": "1"}
+
+
+def _release(text: str) -> PythonVersion | None:
+    """Parse a final release; None for alphas, betas and candidates."""
+    return PythonVersion.parse(text) if re.fullmatch(r"\d+\.\d+\.\d+", text) else None
+
+
+def _build_of(url: str) -> str | None:
+    match = re.search(r"(?:%2B|\+)(\d{8})-", url)
+    return match[1] if match else None
+
+
+def find_uv() -> Uv:
+    """Find uv: ``VENVSTACKS_UV``, the one installed beside us, Hatch's, the one on PATH.
+
+    Raises:
+        ToolError: There is none, or it is older than `MINIMUM_VERSION`.
+    """
+    path = _uv_path()
+    if path is None:
+        raise ToolError(
+            "uv was not found",
+            hint="install it with `python -m pip install uv`, or name it in VENVSTACKS_UV",
+        )
+    try:
+        completed = process.run([path, "--version"])
+    except OSError as error:
+        raise ToolError(f"uv cannot be started: {path}: {error.strerror}") from error
+    match = re.match(r"uv (\d+)\.(\d+)\.(\d+)", completed.stdout)
+    if completed.returncode or match is None:
+        raise ToolError(f"this is not uv: {path}", details=completed.tail)
+    if tuple(map(int, match.groups())) < MINIMUM_VERSION:
+        wanted = ".".join(map(str, MINIMUM_VERSION))
+        raise ToolError(
+            f"uv {'.'.join(match.groups())} is too old; {wanted} or newer is needed: {path}",
+            hint="upgrade it with `python -m pip install --upgrade uv`",
+        )
+    return Uv(path=path, version=".".join(match.groups()))
+
+
+def _uv_path() -> Path | None:
+    if named := os.environ.get("VENVSTACKS_UV"):
+        return Path(named)
+    try:
+        from uv import find_uv_bin  # noqa: PLC0415 - only the module that knows uv asks for it
+
+        return Path(find_uv_bin())
+    except (ImportError, FileNotFoundError):
+        elsewhere = os.environ.get("HATCH_UV") or shutil.which("uv")
+        return Path(elsewhere) if elsewhere else None
