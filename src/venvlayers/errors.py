@@ -24,7 +24,9 @@ class VenvstacksError(Exception):
     exit_code: ClassVar[int] = 1
     """The process's exit status when this error ends it (1 to 125)."""
 
-    def __init__(self, message: str, *, hint: str | None = None, details: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, hint: str | None = None, details: str | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint

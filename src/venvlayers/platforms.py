@@ -88,7 +88,9 @@ class Platform:
 
     def site_packages(self, python: PythonVersion) -> str:
         """Return an environment's site-packages, relative to it, with ``/``."""
-        return "Lib/site-packages" if self.is_windows else f"lib/python{python.series}/site-packages"
+        return (
+            "Lib/site-packages" if self.is_windows else f"lib/python{python.series}/site-packages"
+        )
 
     def environment_python(self, python: PythonVersion) -> str:
         """Return a layered environment's Python, relative to it, with ``/``."""
@@ -125,7 +127,7 @@ class Platform:
 
     @cached_property
     def uv_platform(self) -> str:
-        """uv's ``--python-platform`` for this platform, with our oldest libc."""
+        """The ``--python-platform`` of uv for this platform, with our oldest libc."""
         return {
             "linux": f"{self.machine}-manylinux_{GLIBC_TARGET[0]}_{GLIBC_TARGET[1]}",
             "darwin": f"{'aarch64' if self.machine == 'arm64' else self.machine}-apple-darwin",

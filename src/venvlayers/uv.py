@@ -149,18 +149,21 @@ class Uv:
         Raises:
             UvFailure: The list cannot be read.
         """
+        return self.managed_pythons_by_platform((platform,))[platform]
+
+    def managed_pythons_by_platform(
+        self, platforms: Sequence[Platform]
+    ) -> dict[Platform, tuple[ManagedPython, ...]]:
+        """Return what `managed_pythons` does, for several platforms with one command (0.1 s).
+
+        Raises:
+            UvFailure: The list cannot be read.
+        """
         listed = self._json(
             ["python", "list", "cpython", "--only-downloads", "--all-versions"],
             ["--all-platforms", "--all-arches", "--no-config", "--output-format=json"],
         )
-        found = [
-            ManagedPython(key=entry["key"], version=version, build=_build_of(entry["url"]))
-            for entry in listed
-            if entry["variant"] == "default"
-            and entry["key"].endswith(f"-{platform.uv_key}")
-            and (version := _release(entry["version"]))
-        ]
-        return tuple(sorted(found, key=lambda python: python.version, reverse=True))
+        return {platform: _builds_for(platform, listed) for platform in platforms}
 
     def installed_pythons(self) -> tuple[Path, ...]:
         """Return the CPythons that uv finds on this machine, best first.
@@ -175,7 +178,13 @@ class Uv:
         return tuple(Path(entry["path"]) for entry in listed if entry["path"])
 
     def install_python(
-        self, key: str, directory: Path, *, build: str | None = None, retries: int | None = None
+        self,
+        key: str,
+        directory: Path,
+        *,
+        build: str | None = None,
+        retries: int | None = None,
+        cache: Path | None = None,
     ) -> Path:
         """Fetch a Python into a subdirectory of *directory*, its hash verified by uv.
 
@@ -184,6 +193,8 @@ class Uv:
             directory: Where to install; created if need be.
             build: The release date that it must have.
             retries: How often a failed request is tried again; uv's choice if None.
+            cache: Where fetched archives stay, unless ``UV_PYTHON_CACHE_DIR`` says; uv
+                keeps none if None.
 
         Returns:
             The installed Python's directory.
@@ -191,9 +202,13 @@ class Uv:
         Raises:
             UvFailure: It cannot be fetched, or its hash is wrong.
         """
-        extra = {} if build is None else {"UV_PYTHON_CPYTHON_BUILD": build}
+        # With install_name_tool on its PATH, uv writes the install directory into macOS'
+        # libpython; it needs no other program.
+        extra = {"PATH": ""} if build is None else {"PATH": "", "UV_PYTHON_CPYTHON_BUILD": build}
         if retries is not None and "UV_HTTP_RETRIES" not in os.environ:
             extra["UV_HTTP_RETRIES"] = str(retries)
+        if cache is not None and "UV_PYTHON_CACHE_DIR" not in os.environ:
+            extra["UV_PYTHON_CACHE_DIR"] = os.fspath(cache)
         self._run(
             ["python", "install", key, "--no-bin", "--no-registry", "--no-config"],
             ["--install-dir", os.fspath(directory)],
@@ -233,7 +248,23 @@ def _no_other_configuration(directory: Path) -> dict[str, str]:
     (directory / "uv" / "uv.toml").touch()
     place = os.fspath(directory)
     names = ("XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "APPDATA", "PROGRAMDATA")
-    return {name: place for name in names} | {"UV_NO_SYSTEM_CONFIG": "1"}
+    return dict.fromkeys(names, place) | {"UV_NO_SYSTEM_CONFIG": "1"}
+
+
+def managed_key(version: PythonVersion, platform: Platform) -> str:
+    """Return uv's name for a release of CPython built for *platform*."""
+    return f"cpython-{version}-{platform.uv_key}"
+
+
+def _builds_for(platform: Platform, listed: list[dict[str, Any]]) -> tuple[ManagedPython, ...]:
+    found = [
+        ManagedPython(key=entry["key"], version=version, build=_build_of(entry["url"]))
+        for entry in listed
+        if entry["variant"] == "default"
+        and entry["key"].endswith(f"-{platform.uv_key}")
+        and (version := _release(entry["version"]))
+    ]
+    return tuple(sorted(found, key=lambda python: python.version, reverse=True))
 
 
 def _release(text: str) -> PythonVersion | None:

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from packaging.markers import Marker
-from packaging.pylock import Package, Pylock
+from typing import TYPE_CHECKING
 
 from venvlayers.platforms import Platform, PythonVersion
+
+if TYPE_CHECKING:  # not needed to find out that nothing is to be done
+    from packaging.markers import Marker
+    from packaging.pylock import Package, Pylock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from venvlayers.errors import Problem
 from venvlayers.platforms import Platform, PythonVersion
 
 
@@ -104,12 +105,14 @@ class StackSpec:
         layers: The enabled layers: runtimes, then frameworks, then applications.
         runtime_source: Where interpreters come from.
         uv_settings: The ``[tool.uv]`` table, for resolution.
+        warnings: What works today and should be changed in the file.
     """
 
     path: Path
     layers: tuple[LayerSpec, ...]
     runtime_source: RuntimeSourceChoice
     uv_settings: dict[str, Any]
+    warnings: tuple[Problem, ...] = ()
 
     @property
     def root(self) -> Path:

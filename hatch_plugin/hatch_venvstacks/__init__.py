@@ -1,0 +1,1 @@
+"""The shells that Hatch sees; they have no logic of their own."""

@@ -1,0 +1,118 @@
+"""The build target ``venvstacks``: a shell that calls `venvlayers.workflow`.
+
+Target versions are verbs: ``hatch build -t venvstacks`` publishes, and
+``-t venvstacks:lock``, ``:build`` and ``:local-export`` do that much. The only
+decisions made here are Hatch's: where outputs go, how messages look, and that a
+failure is a message and an exit code, never a traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+from hatchling.builders.plugin.interface import BuilderInterface
+
+from venvlayers.errors import Problem, SpecError, VenvstacksError
+from venvlayers.plan import Goal
+from venvlayers.report import Kind, LineReporter, Reporter
+from venvlayers.workflow import Outcome, Request, clean, perform, summary
+
+_INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
+
+
+class VenvstacksBuilder(BuilderInterface):  # type: ignore[type-arg]
+    """Builds the layers declared in ``[tool.venvstacks]``."""
+
+    PLUGIN_NAME = "venvstacks"
+
+    def get_version_api(self) -> dict[str, Callable[..., str]]:
+        """Return our verbs, which Hatch calls versions."""
+        return {
+            "publish": self._publish,
+            "lock": self._lock,
+            "build": self._build,
+            "local-export": self._local_export,
+        }
+
+    def get_default_versions(self) -> list[str]:
+        """Return what a plain ``-t venvstacks`` does."""
+        return ["publish"]
+
+    def clean(self, directory: str, versions: list[str]) -> None:
+        """Remove what the manifests in *directory* say we published there."""
+        del versions
+        with self._failures():
+            clean(Path(directory).absolute())
+
+    def _publish(self, directory: str, **_build_data: Any) -> str:
+        return self._run(Goal.PUBLISH, directory)
+
+    def _lock(self, directory: str, **_build_data: Any) -> str:
+        return self._run(Goal.LOCK, directory)
+
+    def _build(self, directory: str, **_build_data: Any) -> str:
+        return self._run(Goal.BUILD, directory)
+
+    def _local_export(self, directory: str, **_build_data: Any) -> str:
+        return self._run(Goal.EXPORT, os.path.join(directory, "local-export"))  # noqa: PTH118
+
+    def _run(self, goal: Goal, directory: str) -> str:
+        """Do the work, and return the path that Hatch is to show."""
+        with self._failures():
+            reporter = self._reporter()
+            request = Request(
+                project=Path(self.root),
+                goal=goal,
+                # Hatch passes a relative LOCATION on as it is.
+                output_dir=Path(directory).absolute(),
+                tag_outputs=self._tag_outputs(),
+            )
+            outcome = perform(request, reporter)
+            self._show(outcome)
+        return os.fspath(outcome.artifact)
+
+    def _show(self, outcome: Outcome) -> None:
+        for line in summary(outcome):
+            self.app.display_info(line)
+
+    def _tag_outputs(self) -> bool:
+        value = self.target_config.get("tag-outputs", True)
+        if not isinstance(value, bool):
+            problem = Problem(
+                where="tool.hatch.build.targets.venvstacks.tag-outputs", what="must be true or false"
+            )
+            raise SpecError("pyproject.toml", [problem])
+        return value
+
+    def _reporter(self) -> Reporter:
+        verbose = self.app.verbosity > 0
+        if sys.stderr.isatty() and self.app.verbosity >= 0:
+            from venvlayers.terminal import TerminalReporter  # noqa: PLC0415 - rich costs 100 ms
+
+            return TerminalReporter(verbose=verbose)
+        return LineReporter(self._write, verbose=verbose)
+
+    def _write(self, kind: Kind, message: str) -> None:
+        if kind is Kind.WARNING:
+            self.app.display_warning(f"warning: {message}")
+        else:
+            self.app.display_info(message)
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        """Turn failures that we foresee into a message and an exit code."""
+        try:
+            yield
+        except VenvstacksError as error:
+            self._abort(str(error), error.exit_code)
+        except KeyboardInterrupt:
+            self._abort("interrupted; earlier outputs are as they were", _INTERRUPTED)
+
+    def _abort(self, message: str, code: int) -> NoReturn:
+        self.app.abort(message, code=code)
+        raise SystemExit(code)  # not reached: abort exits, but is not typed so

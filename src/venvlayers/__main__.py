@@ -1,0 +1,5 @@
+"""Lets the command run as ``python -m venvlayers``."""
+
+from venvlayers.cli import main
+
+main()

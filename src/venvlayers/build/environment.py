@@ -1,0 +1,180 @@
+"""Building a layer's environment: made whole in private, then put in its place.
+
+One function a step, in the order in which a layer is filled. Whether there is
+anything to build is decided from `key.py` before; nothing is ever installed on
+top of what is there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from venvlayers.build.chain import (
+    Chain,
+    describe_layer,
+    hidden_by,
+    link_layers,
+    make_environment,
+)
+from venvlayers.build.install import install
+from venvlayers.build.model import LayerEnvironment
+from venvlayers.build.record import installed_distributions, normalize_records
+from venvlayers.build.runtime.source import RuntimeContext, RuntimeSource
+from venvlayers.build.scheme import Scheme
+from venvlayers.build.scripts import make_scripts_relocatable
+from venvlayers.build.sources import copy_module
+from venvlayers.errors import BuildError
+from venvlayers.files import json_text, private_directory, replace_directory, write_text
+from venvlayers.layout import Layout
+from venvlayers.lock.model import LayerLock
+from venvlayers.platforms import Platform
+from venvlayers.spec.model import LaunchModule, LayerSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildContext:
+    """What building works with.
+
+    Attributes:
+        layout: Where environments and locks are.
+        platform: What to build for.
+        runtime: What runtime sources may use.
+        sources: The runtime sources, by name.
+    """
+
+    layout: Layout
+    platform: Platform
+    runtime: RuntimeContext
+    sources: Mapping[str, RuntimeSource]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One environment to build.
+
+    Attributes:
+        layer: The layer.
+        lock: Its lock.
+        key: The key that its environment is to have.
+        launch_module_hash: Of its launch module's files, if it has one.
+    """
+
+    layer: LayerSpec
+    lock: LayerLock
+    key: str
+    launch_module_hash: str | None
+
+
+def recorded_key(layout: Layout, env_name: str, platform: Platform) -> str | None:
+    """Return the key of the environment that is in place; None if there is none to rely on."""
+    if not layout.environment(env_name, platform).is_dir():
+        return None
+    try:
+        record = json.loads(layout.environment_record(env_name, platform).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None  # no record, or half of one: the environment is made anew
+    key = record.get("key") if isinstance(record, dict) else None
+    return key if isinstance(key, str) else None
+
+
+def build_layer(order: Order, context: BuildContext) -> LayerEnvironment:
+    """Build an environment and put it in its place.
+
+    Raises:
+        BuildError: It cannot be built; the one in its place is as it was.
+        PythonUnavailableError: A runtime's Python is not there any more.
+    """
+    layout, name = context.layout, order.layer.env_name
+    place = layout.environment(name, context.platform)
+    record = layout.environment_record(name, context.platform)
+    try:
+        with private_directory(layout.work_dir) as private:
+            made = private / name
+            _fill(made, order, context)
+            # Without its record an environment does not count, so a kill between
+            # these two steps means that it is built again.
+            record.unlink(missing_ok=True)
+            replace_directory(made, place)
+            write_text(record, json_text({"key": order.key}))
+    except OSError as error:
+        raise BuildError(
+            f"{name} cannot be built: {error}", hint=f"is there space below {layout.build_dir}?"
+        ) from error
+    return describe(order, context)
+
+
+def describe(order: Order, context: BuildContext) -> LayerEnvironment:
+    """Return the environment that is in place for *order*, which was built before."""
+    layer, lock = order.layer, order.lock
+    place = context.layout.environment(layer.env_name, context.platform)
+    scheme = Scheme(platform=context.platform, python=lock.python.version)
+    return LayerEnvironment(
+        path=place,
+        key=order.key,
+        kind=layer.kind,
+        env_name=layer.env_name,
+        deployed_name=layer.env_name,
+        platform=context.platform,
+        python=lock.python,
+        runtime_layer=layer.runtime_name,
+        required_layers=layer.lower[:-1],
+        distributions=installed_distributions(place, scheme),
+        requirements_hash=lock.requirements_hash,
+        lock_version=lock.lock_version,
+        locked_at=lock.locked_at,
+        launch_module=layer.launch_module.name if layer.launch_module else None,
+        launch_module_hash=order.launch_module_hash,
+    )
+
+
+def _fill(env: Path, order: Order, context: BuildContext) -> None:
+    """Make a complete environment in *env*, which does not exist yet."""
+    layer, lock = order.layer, order.lock
+    scheme = Scheme(platform=context.platform, python=lock.python.version)
+    chain = _chain(layer, scheme)
+    if chain.runtime is None:
+        source = context.sources[lock.python.source]
+        source.materialize(lock.python, context.platform, env, context.runtime)
+    else:
+        env.mkdir()
+    lock_dir = context.layout.pylock(layer.env_name).parent
+    install(lock, context.platform, env, context.runtime.uv, lock_dir)
+    make_scripts_relocatable(env / context.platform.bin_dir)
+    normalize_records(env, scheme)
+    if chain.runtime is not None:
+        make_environment(env, chain, context.layout.environment(chain.runtime, context.platform))
+        link_layers(env, chain, context.runtime.reporter)
+    if layer.launch_module:
+        _add_module(env, layer.launch_module, chain, context)
+    describe_layer(env, chain, layer.launch_module.name if layer.launch_module else None)
+
+
+def _chain(layer: LayerSpec, scheme: Scheme) -> Chain:
+    return Chain(
+        name=layer.env_name,
+        frameworks=layer.lower[:-1],
+        runtime=layer.lower[-1] if layer.lower else None,
+        scheme=scheme,
+    )
+
+
+def _add_module(env: Path, module: LaunchModule, chain: Chain, context: BuildContext) -> None:
+    site_packages = env / chain.scheme.site_packages
+    below = [context.layout.environment(name, context.platform) for name in chain.below]
+    _refuse_shadowing(module, chain, [site_packages, *_site_directories(below, chain)])
+    copy_module(module, site_packages)
+
+
+def _site_directories(environments: Sequence[Path], chain: Chain) -> list[Path]:
+    return [environment / chain.scheme.site_packages for environment in environments]
+
+
+def _refuse_shadowing(module: LaunchModule, chain: Chain, path: Sequence[Path]) -> None:
+    if hidden := hidden_by(module.name, path):
+        raise BuildError(
+            f"the launch module {module.name!r} of {chain.name} would hide an installed one: {hidden}",
+            hint="give the module another name",
+        )

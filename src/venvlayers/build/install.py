@@ -1,0 +1,98 @@
+"""Installing a lock's wheels into an environment, laid out for its platform.
+
+uv unpacks, checks hashes and caches. It lays files out for the Python that runs
+it; `_move` puts them where the target's Python looks (`scheme.py`). What uv wrote
+into files about this machine is dealt with in `record.py` and `scripts.py`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from packaging.pylock import Package, PackageWheel, PylockSelectError
+
+from venvlayers.build.scheme import Scheme
+from venvlayers.errors import BuildError
+from venvlayers.files import remove_tree, walk_sorted
+from venvlayers.lock.model import LayerLock
+from venvlayers.lock.wheels import supported_tags
+from venvlayers.platforms import Platform
+from venvlayers.uv import Uv, UvFailure
+
+
+def install(lock: LayerLock, platform: Platform, env: Path, uv: Uv, lock_dir: Path) -> None:
+    """Install the packages of *lock* for *platform* into *env*.
+
+    Args:
+        lock: The layer's lock.
+        platform: What to install for.
+        env: The environment, which has no distributions yet.
+        uv: uv.
+        lock_dir: What relative paths in the lock start from.
+
+    Raises:
+        BuildError: A wheel cannot be had, or is not what was locked.
+    """
+    selected = list(_selected(lock, platform))
+    if not selected:
+        return
+    staging = env.with_name(f"{env.name}.staging")
+    list_file = staging / "pylock.toml"
+    staging.mkdir()
+    list_file.write_text(_install_list(selected, lock_dir), "utf-8")
+    try:
+        uv.install(list_file, staging / "prefix", python=lock.python.version, platform=platform)
+    except UvFailure as failure:
+        raise BuildError(
+            f"the packages of {lock.env_name} cannot be installed",
+            details=failure.output,
+            hint="what is installed was locked with its hash; lock again if an index replaced it",
+        ) from failure
+    (staging / "prefix" / ".lock").unlink(missing_ok=True)  # uv's own, against other uvs
+    _move(staging / "prefix", env, Scheme(platform=platform, python=lock.python.version))
+    remove_tree(staging)
+
+
+def _selected(lock: LayerLock, platform: Platform) -> Iterator[tuple[Package, PackageWheel]]:
+    """Yield the packages for *platform*, each with its best wheel."""
+    environment: Any = platform.marker_environment(lock.python.version)
+    tags = supported_tags(platform, lock.python.version)
+    try:
+        for package, source in lock.document.select(environment=environment, tags=tags):
+            if isinstance(source, PackageWheel):
+                yield package, source
+    except PylockSelectError as error:
+        raise BuildError(f"{lock.env_name} cannot be installed on {platform}: {error}") from error
+
+
+def _install_list(selected: Iterable[tuple[Package, PackageWheel]], lock_dir: Path) -> str:
+    """Return a PEP 751 lock of exactly these wheels.
+
+    Without markers and `requires-python`: uv would hold the latter against the
+    Python that runs it, not against the target's.
+    """
+    packages = []
+    for package, wheel in selected:
+        entry: dict[str, Any] = {"name": package.name, "version": str(package.version)}
+        if package.index:
+            entry["index"] = package.index
+        place = {"url": wheel.url} if wheel.url else {"path": os.fspath(lock_dir / str(wheel.path))}
+        entry["wheels"] = [{"name": wheel.filename, **place, "hashes": dict(wheel.hashes)}]
+        packages.append(entry)
+    return tomli_w.dumps({"lock-version": "1.0", "created-by": "venvlayers", "packages": packages})
+
+
+def _move(prefix: Path, env: Path, scheme: Scheme) -> None:
+    """Move what was installed for the host's layout into the target's."""
+    for relative, entry in walk_sorted(prefix):
+        if entry.is_dir(follow_symlinks=False):
+            continue
+        target = env / scheme.place(relative)
+        if os.path.lexists(target):
+            raise BuildError(f"two files want to be {scheme.place(relative)} in {env.name}")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.rename(entry.path, target)  # noqa: PTH104 - the entry's path is a string

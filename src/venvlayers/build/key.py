@@ -1,0 +1,60 @@
+"""What decides whether an environment can be reused: a key over everything in it.
+
+Computed before every build, also when nothing is to be done: it reads lock
+records and launch modules, and starts nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from venvlayers.files import sha256_json
+from venvlayers.lock.store import LockRecord
+from venvlayers.platforms import Platform
+from venvlayers.spec.model import LayerSpec
+
+_FORMAT = 1
+"""Raised when a newer release would fill an environment differently."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyInputs:
+    """What goes into a key.
+
+    Attributes:
+        layer: The layer.
+        platform: What it is built for.
+        record: Its lock's record.
+        python: The pinned Python of its runtime, as text.
+        fingerprint: What its runtime source would make now; empty above the runtime.
+        launch_module_hash: Of its launch module's files, if it has one.
+    """
+
+    layer: LayerSpec
+    platform: Platform
+    record: LockRecord
+    python: str
+    fingerprint: str
+    launch_module_hash: str | None
+
+
+def environment_key(inputs: KeyInputs) -> str:
+    """Return the key of an environment: ``sha256:<hex>``.
+
+    The contents of lower layers are no part of it: an environment holds links and
+    relative paths to them, which only depend on their names.
+    """
+    layer = inputs.layer
+    launch = layer.launch_module
+    return sha256_json(
+        {
+            "format": _FORMAT,
+            "name": layer.env_name,
+            "platform": inputs.platform.name,
+            "lower": list(layer.lower),
+            "python": inputs.python,
+            "fingerprint": inputs.fingerprint,
+            "locked": [inputs.record.requirements_hash, inputs.record.locked_at.isoformat()],
+            "launch": [launch.name, inputs.launch_module_hash] if launch else None,
+        }
+    )

@@ -1,0 +1,100 @@
+"""Installed distributions: making each `RECORD` true, and reading what it lists.
+
+See "Recording installed projects" (PEP 376, PEP 627). A `RECORD` here lists what
+is in the layer and nothing else, in one order, whatever installed it. Files that
+tell how or from where something was installed are removed.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from venvlayers.build.model import Distribution
+from venvlayers.build.scheme import Scheme
+
+_ABOUT_THE_INSTALL = ("REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
+_REWRITTEN = ("INSTALLER",)
+_INSTALLER = "hatch-venvstacks\n"
+
+Row = tuple[str, str, str]
+"""One line of a `RECORD`: path, hash, size."""
+
+
+def normalize_records(env: Path, scheme: Scheme) -> None:
+    """Make every `RECORD` in *env* list exactly its distribution's files, sorted."""
+    for info in _info_directories(env, scheme):
+        for name in _ABOUT_THE_INSTALL:
+            (info / name).unlink(missing_ok=True)
+        _replace(info / "INSTALLER", _INSTALLER)
+        rows = sorted(_true_rows(env, info, scheme))
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        _replace(info / "RECORD", text.getvalue())
+
+
+def _true_rows(env: Path, info: Path, scheme: Scheme) -> Iterator[Row]:
+    seen = set()
+    changed = (scheme.platform.bin_dir, *(f"{info.name}/{name}" for name in _REWRITTEN))
+    for recorded, digest, size in _rows(info / "RECORD"):
+        place = _place(recorded, scheme)
+        if place in seen or not (env / place).is_file():
+            continue
+        seen.add(place)
+        name = scheme.recorded(place)
+        if name == f"{info.name}/RECORD":
+            yield name, "", ""
+        elif digest and not (place.startswith(f"{changed[0]}/") or name in changed):
+            yield name, digest, size
+        else:
+            yield name, *_measured(env / place)
+
+
+def _place(recorded: str, scheme: Scheme) -> str:
+    """Return where a file is that uv recorded relative to the host's site-packages.
+
+    Only the part that leads out of site-packages depends on the host's layout, by
+    its depth, so what is left after the dots is relative to the environment.
+    """
+    name = recorded.replace("\\", "/")
+    if not name.startswith("../"):
+        return scheme.from_record(name)
+    return scheme.place(name.replace("../", ""))
+
+
+def _measured(path: Path) -> tuple[str, str]:
+    content = path.read_bytes()
+    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+    return f"sha256={digest}", str(len(content))
+
+
+def _rows(record: Path) -> Iterator[Row]:
+    with record.open(encoding="utf-8", newline="") as file:
+        for row in csv.reader(file):
+            path, digest, size = (*row, "", "")[:3]
+            yield path, digest, size
+
+
+def _replace(path: Path, text: str) -> None:
+    # A new file: the old one may share its content with uv's cache.
+    path.unlink(missing_ok=True)
+    path.write_bytes(text.encode())
+
+
+def _info_directories(env: Path, scheme: Scheme) -> list[Path]:
+    found = (env / scheme.site_packages).glob("*.dist-info")
+    return sorted(path for path in found if (path / "RECORD").is_file())
+
+
+def installed_distributions(env: Path, scheme: Scheme) -> tuple[Distribution, ...]:
+    """Return the distributions in *env*, by name, each with its files."""
+    distributions = []
+    for info in _info_directories(env, scheme):
+        name, _, version = info.name.removesuffix(".dist-info").partition("-")
+        files = sorted(scheme.from_record(recorded) for recorded, _, _ in _rows(info / "RECORD"))
+        distributions.append(Distribution(name=name, version=version, files=tuple(files)))
+    return tuple(distributions)

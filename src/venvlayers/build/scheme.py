@@ -1,0 +1,53 @@
+"""From the layout of the Python that runs uv to the layout of the target's Python.
+
+``uv pip install --prefix`` lays files out as the interpreter it is given would
+(``lib/python3.11/site-packages``, Fedora's ``lib64``, Debian's
+``local/lib/python3.11/dist-packages``, Windows' ``Lib/site-packages``). A layer
+must not show which Python that was.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import dataclass
+
+from venvlayers.platforms import Platform, PythonVersion
+
+_PACKAGES = re.compile(
+    r"(?:local/)?(?:lib|lib64|Lib)/(?:python[\d.]+t?/)?(?:site|dist)-packages/", re.ASCII
+)
+_SCRIPTS = re.compile(r"(?:local/)?(?:bin|Scripts)/")
+_HEADERS = re.compile(r"include/site/python[\d.]+t?/", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scheme:
+    """Where things are in an environment for *platform* with *python*."""
+
+    platform: Platform
+    python: PythonVersion
+
+    @property
+    def site_packages(self) -> str:
+        """Relative to the environment, with ``/``."""
+        return self.platform.site_packages(self.python)
+
+    def place(self, installed: str) -> str:
+        """Return where a file belongs that uv put at *installed*, both relative, with ``/``."""
+        for pattern, target in (
+            (_PACKAGES, f"{self.site_packages}/"),
+            (_SCRIPTS, f"{self.platform.bin_dir}/"),
+            (_HEADERS, f"include/site/python{self.python.series}/"),
+        ):
+            if match := pattern.match(installed):
+                return target + installed[match.end() :]
+        return installed
+
+    def recorded(self, place: str) -> str:
+        """Return how a `RECORD` names the file at *place*: relative to site-packages."""
+        return posixpath.relpath(place, self.site_packages)
+
+    def from_record(self, recorded: str) -> str:
+        """Return the place of a file that a `RECORD` in site-packages names."""
+        return posixpath.normpath(posixpath.join(self.site_packages, recorded.replace("\\", "/")))

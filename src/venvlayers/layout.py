@@ -1,0 +1,71 @@
+"""Where a stack's files are: every path that stages and users share, in one place.
+
+A `Layout` only computes paths. What is in the files is known by the stage that
+writes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from venvlayers.platforms import Platform
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """The directories of one stack.
+
+    Attributes:
+        lock_dir: Holds a directory of lock files for each layer; to be committed.
+        build_dir: Holds environments and what we remember about them; disposable.
+    """
+
+    lock_dir: Path
+    build_dir: Path
+
+    @classmethod
+    def beside(cls, root: Path) -> Layout:
+        """Return the usual layout of a project at *root*."""
+        return cls(lock_dir=root / "requirements", build_dir=root / "_build")
+
+    @property
+    def work_dir(self) -> Path:
+        """Private files of running builds; what a killed one left is removed by the next."""
+        return self.build_dir / ".work"
+
+    @property
+    def guard(self) -> Path:
+        """The file whose lock lets one build at a time change this stack."""
+        return self.build_dir / ".lock"
+
+    def environment(self, env_name: str, platform: Platform) -> Path:
+        """Return the directory of a layer's environment."""
+        return self.build_dir / platform.name / env_name
+
+    def environment_record(self, env_name: str, platform: Platform) -> Path:
+        """Return the file that tells what an environment was made of."""
+        return self.build_dir / platform.name / f"{env_name}.last-build.json"
+
+    def published_record(self, platform: Platform) -> Path:
+        """Return the file that tells what was published last."""
+        return self.build_dir / platform.name / "published.json"
+
+    def pylock(self, env_name: str) -> Path:
+        """Return a layer's lock file (PEP 751 allows no further dots in its name)."""
+        return self._lock_file(env_name, "pylock.{}.toml")
+
+    def lock_record(self, env_name: str) -> Path:
+        """Return the file with the recorded inputs of a layer's lock."""
+        return self._lock_file(env_name, "pylock.{}.meta.json")
+
+    def declared(self, env_name: str) -> Path:
+        """Return the file that repeats a layer's declared requirements."""
+        return self._lock_file(env_name, "requirements-{}.in")
+
+    def summary(self, env_name: str) -> Path:
+        """Return the file that lists a layer's packages for people."""
+        return self._lock_file(env_name, "packages-{}.txt")
+
+    def _lock_file(self, env_name: str, pattern: str) -> Path:
+        return self.lock_dir / env_name / pattern.format(env_name.replace(".", "_"))

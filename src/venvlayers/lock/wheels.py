@@ -1,0 +1,63 @@
+"""Which wheels fit: for each package, one for every platform that it applies to.
+
+Tags are those of the target (PEP 425, PEP 600), never of the machine that
+locks. Source distributions are not looked at: nothing is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from packaging.tags import Tag, compatible_tags, cpython_tags
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from venvlayers.platforms import Platform, PythonVersion
+
+
+@cache
+def supported_tags(platform: Platform, python: PythonVersion) -> tuple[Tag, ...]:
+    """Return the tags of wheels that run under CPython *python* on *platform*, best first."""
+    version = (python.major, python.minor)
+    platforms = platform.wheel_platforms()
+    interpreter = f"cp{python.major}{python.minor}"
+    return (
+        *cpython_tags(version, platforms=platforms),
+        *compatible_tags(version, interpreter, platforms),
+    )
+
+
+def wheel_name(wheel: Mapping[str, Any]) -> str:
+    """Return the file name of a wheel entry (PEP 751: ``name``, else from ``url`` or ``path``)."""
+    if "name" in wheel:
+        return str(wheel["name"])
+    if "url" in wheel:
+        return unquote(PurePosixPath(urlsplit(wheel["url"]).path).name)
+    return PurePosixPath(wheel["path"].replace("\\", "/")).name
+
+
+def fitting_wheels(
+    package: Mapping[str, Any], platforms: Sequence[Platform], python: PythonVersion
+) -> tuple[list[dict[str, Any]], list[Platform]]:
+    """Return the wheels of *package* that fit a platform, by name, and the platforms left out."""
+    tagged = [(wheel, _tags(wheel_name(wheel))) for wheel in package.get("wheels", ())]
+    kept: dict[str, dict[str, Any]] = {}
+    missing = []
+    for platform in platforms:
+        supported = frozenset(supported_tags(platform, python))
+        fitting = [wheel for wheel, tags in tagged if not supported.isdisjoint(tags)]
+        kept |= {wheel_name(wheel): wheel for wheel in fitting}
+        if not fitting:
+            missing.append(platform)
+    return [kept[name] for name in sorted(kept)], missing
+
+
+def _tags(name: str) -> frozenset[Tag]:
+    try:
+        return parse_wheel_filename(name)[3]
+    except InvalidWheelFilename:
+        # Indexes hold files from before the rules; one that cannot be read fits nowhere.
+        return frozenset()

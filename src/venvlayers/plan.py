@@ -1,0 +1,219 @@
+"""What there is to do, and why: decided before anything is done.
+
+A `Plan` is immutable; it can be shown, compared and tested without a process.
+Making one reads lock records, build records and launch modules, and nothing
+else, so it is also the way to find out that nothing is to be done. Carrying it
+out is the business of `workflow.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+from typing import Any
+
+from venvlayers.build.key import KeyInputs, environment_key
+from venvlayers.build.sources import module_hash
+from venvlayers.layout import Layout
+from venvlayers.lock.model import PythonPin
+from venvlayers.lock.state import LockState, lock_states
+from venvlayers.lock.store import LockRecord
+from venvlayers.platforms import Platform
+from venvlayers.spec.model import LayerSpec, StackSpec
+
+
+class Goal(IntEnum):
+    """How far to go. Publishing and exporting both stand on building."""
+
+    LOCK = 1
+    BUILD = 2
+    PUBLISH = 3
+    EXPORT = 4
+
+
+class Need(Enum):
+    """Whether a step has to be done."""
+
+    YES = "yes"
+    MAYBE = "maybe"
+    """That depends on the outcome of an earlier step."""
+    NO = "no"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One piece of work on one layer.
+
+    Attributes:
+        action: ``lock``, ``build``, ``publish`` or ``local-export``.
+        env_name: The layer's environment name.
+        need: Whether it has to be done.
+        reason: Why, for people.
+    """
+
+    action: str
+    env_name: str
+    need: Need
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All steps of one run, in the order in which they are done.
+
+    Attributes:
+        goal: How far to go.
+        platform: What to build for.
+        steps: Every step, also those without need.
+        keys: The keys that environments are to have, where locks are valid.
+    """
+
+    goal: Goal
+    platform: Platform
+    steps: tuple[Step, ...]
+    keys: Mapping[str, str]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there is nothing to do."""
+        return all(step.need is Need.NO for step in self.steps)
+
+    def step(self, action: str, env_name: str) -> Step:
+        """Return one step.
+
+        Raises:
+            KeyError: There is no such step.
+        """
+        for step in self.steps:
+            if (step.action, step.env_name) == (action, env_name):
+                return step
+        raise KeyError((action, env_name))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the plan as a JSON value."""
+        steps = [
+            {
+                "action": step.action,
+                "layer": step.env_name,
+                "need": step.need.value,
+                "reason": step.reason,
+            }
+            for step in self.steps
+        ]
+        return {"goal": self.goal.name.lower(), "platform": self.platform.name, "steps": steps}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What planning asks of the stages after locking; it knows none of them.
+
+    Attributes:
+        fingerprint: What a runtime's source would make of a pin now.
+        built_key: The key of the environment in place, or None.
+        output_current: Whether the output of a layer with this key is in place.
+    """
+
+    fingerprint: Callable[[PythonPin], str]
+    built_key: Callable[[str], str | None]
+    output_current: Callable[[str, str], bool]
+
+
+def plan_stack(
+    spec: StackSpec, layout: Layout, goal: Goal, platform: Platform, outlook: Outlook
+) -> Plan:
+    """Plan a run.
+
+    Raises:
+        LockError: A lock is damaged.
+        BuildError: A launch module cannot be read.
+        PythonUnavailableError: A pinned Python is gone.
+    """
+    states = lock_states(spec, layout)
+    steps = [_lock_step(layer, states[layer.env_name]) for layer in spec.layers]
+    keys: dict[str, str] = {}
+    if goal >= Goal.BUILD:
+        layers = buildable(spec, platform)
+        keys = planned_keys(layers, states, platform, outlook.fingerprint)
+        steps += [_build_step(layer, keys, outlook.built_key) for layer in layers]
+        if goal in OUTPUT_ACTIONS:
+            action = OUTPUT_ACTIONS[goal]
+            steps += [_output_step(layer, action, keys, steps, outlook) for layer in layers]
+    return Plan(goal=goal, platform=platform, steps=tuple(steps), keys=keys)
+
+
+OUTPUT_ACTIONS = {Goal.PUBLISH: "publish", Goal.EXPORT: "local-export"}
+"""What the last step of these goals is called."""
+
+
+def buildable(spec: StackSpec, platform: Platform) -> tuple[LayerSpec, ...]:
+    """Return the layers that are made for *platform*."""
+    return tuple(layer for layer in spec.layers if platform in layer.platforms)
+
+
+def planned_keys(
+    layers: tuple[LayerSpec, ...],
+    states: Mapping[str, LockState],
+    platform: Platform,
+    fingerprint: Callable[[PythonPin], str],
+) -> dict[str, str]:
+    """Return the key of each environment whose lock is valid."""
+    keys = {}
+    for layer in layers:
+        record = _valid_record(states[layer.env_name])
+        runtime = _valid_record(states[layer.runtime_name])
+        if record and runtime and runtime.python:
+            launch = module_hash(layer.launch_module) if layer.launch_module else None
+            inputs = KeyInputs(
+                layer=layer,
+                platform=platform,
+                record=record,
+                python=str(runtime.python),
+                fingerprint="" if layer.lower else fingerprint(runtime.python),
+                launch_module_hash=launch,
+            )
+            keys[layer.env_name] = environment_key(inputs)
+    return keys
+
+
+def _valid_record(state: LockState) -> LockRecord | None:
+    return state.saved.record if state.saved and not state.outdated else None
+
+
+def _lock_step(layer: LayerSpec, state: LockState) -> Step:
+    need = Need.YES if state.outdated else Need.NO
+    reason = state.outdated or "its lock is valid"
+    return Step(action="lock", env_name=layer.env_name, need=need, reason=reason)
+
+
+def _build_step(
+    layer: LayerSpec, keys: Mapping[str, str], built_key: Callable[[str], str | None]
+) -> Step:
+    name = layer.env_name
+    if name not in keys:
+        return Step(
+            action="build", env_name=name, need=Need.MAYBE, reason="its lock is to be made first"
+        )
+    built = built_key(name)
+    if built == keys[name]:
+        return Step(action="build", env_name=name, need=Need.NO, reason="nothing in it changed")
+    reason = "its contents changed" if built else "it is not built yet"
+    return Step(action="build", env_name=name, need=Need.YES, reason=reason)
+
+
+def _output_step(
+    layer: LayerSpec,
+    action: str,
+    keys: Mapping[str, str],
+    steps: list[Step],
+    outlook: Outlook,
+) -> Step:
+    name = layer.env_name
+    building = next(step for step in steps if (step.action, step.env_name) == ("build", name))
+    if building.need is not Need.NO:
+        return Step(action=action, env_name=name, need=Need.MAYBE, reason=building.reason)
+    if outlook.output_current(name, keys[name]):
+        return Step(action=action, env_name=name, need=Need.NO, reason="its output is in place")
+    return Step(
+        action=action, env_name=name, need=Need.YES, reason="its output is not there, or older"
+    )

@@ -1,0 +1,75 @@
+"""Gathering runtime sources and archive formats: ours, and those of other distributions.
+
+Both are found through pluggy, by the hooks of `hookspecs.py`. Entry points are
+only looked for here, and only when something is to be done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol, TypeVar
+
+import pluggy
+
+from venvlayers import hookspecs
+from venvlayers.build.runtime.local import LocalSource
+from venvlayers.build.runtime.managed import ManagedSource
+from venvlayers.build.runtime.source import RuntimeSource
+from venvlayers.errors import ToolError
+from venvlayers.hookspecs import hookimpl
+from venvlayers.publish.format import ArchiveFormat
+from venvlayers.publish.zstd import ZstdTar
+
+
+class _Named(Protocol):
+    name: str
+
+
+_NamedT = TypeVar("_NamedT", bound=_Named)
+
+
+class _ManagedPlugin:
+    @hookimpl
+    def venvlayers_register_runtime_source(self) -> RuntimeSource:
+        return ManagedSource()
+
+
+class _LocalPlugin:
+    @hookimpl
+    def venvlayers_register_runtime_source(self) -> RuntimeSource:
+        return LocalSource()
+
+
+class _ZstdPlugin:
+    @hookimpl
+    def venvlayers_register_archive_format(self) -> ArchiveFormat:
+        return ZstdTar()
+
+
+def plugin_manager() -> pluggy.PluginManager:
+    """Return a manager with our plugins and those of the entry-point group ``venvlayers``."""
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    for plugin in (_ManagedPlugin(), _LocalPlugin(), _ZstdPlugin()):
+        manager.register(plugin)
+    manager.load_setuptools_entrypoints(hookspecs.PROJECT)
+    return manager
+
+
+def runtime_sources(manager: pluggy.PluginManager) -> dict[str, RuntimeSource]:
+    """Return every runtime source, by name."""
+    return _by_name("runtime source", manager.hook.venvlayers_register_runtime_source())
+
+
+def archive_formats(manager: pluggy.PluginManager) -> dict[str, ArchiveFormat]:
+    """Return every archive format, by name."""
+    return _by_name("archive format", manager.hook.venvlayers_register_archive_format())
+
+
+def _by_name(what: str, plugins: Iterable[_NamedT]) -> dict[str, _NamedT]:
+    named: dict[str, _NamedT] = {}
+    for plugin in plugins:
+        if plugin.name in named:
+            raise ToolError(f"two plugins register the {what} {plugin.name!r}")
+        named[plugin.name] = plugin
+    return named

@@ -1,0 +1,50 @@
+"""Which names layers may have: they become directories on every platform.
+
+A name is checked once, here, so that no later stage has to wonder whether a
+path made from it stays where it belongs.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from venvlayers.spec.model import LayerKind
+
+_WINDOWS_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+_FORBIDDEN = '/\\<>:"|?*'
+_LONGEST = 100
+
+
+def name_mistake(name: str, kind: LayerKind) -> str | None:
+    """Return what is wrong with *name* for a layer of this kind; None if nothing is.
+
+    Besides path separators and control characters this refuses what Windows
+    cannot store, because layers of all platforms are described by one file.
+    """
+    if not name:
+        return "must not be empty"
+    if any(unicodedata.category(character) in ("Cc", "Cf", "Cs") for character in name):
+        return "must not contain control characters"
+    found = sorted({character for character in name if character in _FORBIDDEN})
+    if found:
+        return f"must not contain {' '.join(found)}, because it becomes the name of a directory"
+    if name[0] in ".-~ " or name[-1] in ". ":
+        return "must not begin with '.', '-', '~' or a space, or end with '.' or a space"
+    if len(name) > _LONGEST:
+        return f"must not be longer than {_LONGEST} characters"
+    if _WINDOWS_DEVICES.fullmatch(name):
+        return "is the name of a device on Windows"
+    return _reserved(name) if kind is LayerKind.RUNTIME else None
+
+
+def _reserved(name: str) -> str | None:
+    for kind in (LayerKind.FRAMEWORK, LayerKind.APPLICATION):
+        if name.startswith(kind.prefix):
+            return f"must not begin with {kind.prefix!r}, which marks {kind.value}"
+    return "is reserved" if name.startswith("__venvstacks__") else None
+
+
+def same_directory_key(name: str) -> str:
+    """Return a text that is equal for names which some file system cannot tell apart."""
+    return unicodedata.normalize("NFC", name).casefold()

@@ -1,0 +1,61 @@
+"""The reporter for a live terminal: the same lines, with progress below them.
+
+Imported only when there is a terminal and something to do; `rich` costs more to
+import than everything else together.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+from venvlayers.report import Kind, Progress
+
+_STYLES = {Kind.STEP: "bold", Kind.WARNING: "yellow", Kind.DETAIL: "dim"}
+
+
+class _Bar:
+    """One bar of a set of bars."""
+
+    def __init__(self, bars: Bars, task: TaskID) -> None:
+        self._bars = bars
+        self._task = task
+
+    def advance(self, amount: int) -> None:
+        """Let the bar grow by *amount*."""
+        self._bars.advance(self._task, amount)
+
+
+class TerminalReporter:
+    """Writes styled lines to standard error, and bars for long work.
+
+    Args:
+        verbose: Whether details are shown.
+        console: Where to write; standard error when not given.
+    """
+
+    def __init__(self, *, verbose: bool = False, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self._verbose = verbose
+        self._lock = threading.Lock()
+
+    def say(self, kind: Kind, message: str) -> None:
+        """Show a message above whatever is in progress."""
+        if kind is Kind.DETAIL and not self._verbose:
+            return
+        with self._lock:
+            prefix = "warning: " if kind is Kind.WARNING else ""
+            self._console.print(prefix + message, style=_STYLES.get(kind), markup=False)
+
+    @contextmanager
+    def progress(self, label: str, total: int) -> Iterator[Progress]:
+        """Show a bar of *total* bytes until the work ends."""
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+        with Bars(*columns, TimeRemainingColumn(), console=self._console, transient=True) as bars:
+            yield _Bar(bars, bars.add_task(label, total=total))
+
