@@ -118,13 +118,9 @@ def publish(
 @_options
 @_locked_option
 @_output_option("_export")
-def local_export(
-    spec: Path, *, quiet: bool, verbose: bool, locked: bool, output_dir: Path
-) -> None:
+def local_export(spec: Path, *, quiet: bool, verbose: bool, locked: bool, output_dir: Path) -> None:
     """Copy the environments as they would be deployed, without packing."""
-    _perform(
-        spec, Goal.EXPORT, quiet=quiet, verbose=verbose, locked=locked, output_dir=output_dir
-    )
+    _perform(spec, Goal.EXPORT, quiet=quiet, verbose=verbose, locked=locked, output_dir=output_dir)
 
 
 def _perform(

@@ -59,6 +59,21 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """An environment as it is to be.
+
+    Attributes:
+        layer: The layer.
+        key: Its key.
+        launch_module_hash: Of its launch module's files, if it has one.
+    """
+
+    layer: LayerSpec
+    key: str
+    launch_module_hash: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """All steps of one run, in the order in which they are done.
 
@@ -66,13 +81,13 @@ class Plan:
         goal: How far to go.
         platform: What to build for.
         steps: Every step, also those without need.
-        keys: The keys that environments are to have, where locks are valid.
+        targets: What environments are to be, where locks are valid.
     """
 
     goal: Goal
     platform: Platform
     steps: tuple[Step, ...]
-    keys: Mapping[str, str]
+    targets: Mapping[str, Target]
 
     @property
     def is_done(self) -> bool:
@@ -131,15 +146,15 @@ def plan_stack(
     """
     states = lock_states(spec, layout)
     steps = [_lock_step(layer, states[layer.env_name]) for layer in spec.layers]
-    keys: dict[str, str] = {}
+    found: dict[str, Target] = {}
     if goal >= Goal.BUILD:
         layers = buildable(spec, platform)
-        keys = planned_keys(layers, states, platform, outlook.fingerprint)
-        steps += [_build_step(layer, keys, outlook.built_key) for layer in layers]
+        found = targets(layers, states, platform, outlook.fingerprint)
+        steps += [_build_step(layer, found, outlook.built_key) for layer in layers]
         if goal in OUTPUT_ACTIONS:
             action = OUTPUT_ACTIONS[goal]
-            steps += [_output_step(layer, action, keys, steps, outlook) for layer in layers]
-    return Plan(goal=goal, platform=platform, steps=tuple(steps), keys=keys)
+            steps += [_output_step(layer, action, found, steps, outlook) for layer in layers]
+    return Plan(goal=goal, platform=platform, steps=tuple(steps), targets=found)
 
 
 OUTPUT_ACTIONS = {Goal.PUBLISH: "publish", Goal.EXPORT: "local-export"}
@@ -151,14 +166,14 @@ def buildable(spec: StackSpec, platform: Platform) -> tuple[LayerSpec, ...]:
     return tuple(layer for layer in spec.layers if platform in layer.platforms)
 
 
-def planned_keys(
+def targets(
     layers: tuple[LayerSpec, ...],
     states: Mapping[str, LockState],
     platform: Platform,
     fingerprint: Callable[[PythonPin], str],
-) -> dict[str, str]:
-    """Return the key of each environment whose lock is valid."""
-    keys = {}
+) -> dict[str, Target]:
+    """Return what environments are to be, by name, for those whose lock is valid."""
+    found = {}
     for layer in layers:
         record = _valid_record(states[layer.env_name])
         runtime = _valid_record(states[layer.runtime_name])
@@ -172,8 +187,10 @@ def planned_keys(
                 fingerprint="" if layer.lower else fingerprint(runtime.python),
                 launch_module_hash=launch,
             )
-            keys[layer.env_name] = environment_key(inputs)
-    return keys
+            found[layer.env_name] = Target(
+                layer=layer, key=environment_key(inputs), launch_module_hash=launch
+            )
+    return found
 
 
 def _valid_record(state: LockState) -> LockRecord | None:
@@ -181,21 +198,24 @@ def _valid_record(state: LockState) -> LockRecord | None:
 
 
 def _lock_step(layer: LayerSpec, state: LockState) -> Step:
-    need = Need.YES if state.outdated else Need.NO
+    if state.outdated:
+        need = Need.YES if state.certain else Need.MAYBE
+    else:
+        need = Need.NO
     reason = state.outdated or "its lock is valid"
     return Step(action="lock", env_name=layer.env_name, need=need, reason=reason)
 
 
 def _build_step(
-    layer: LayerSpec, keys: Mapping[str, str], built_key: Callable[[str], str | None]
+    layer: LayerSpec, found: Mapping[str, Target], built_key: Callable[[str], str | None]
 ) -> Step:
     name = layer.env_name
-    if name not in keys:
+    if name not in found:
         return Step(
             action="build", env_name=name, need=Need.MAYBE, reason="its lock is to be made first"
         )
     built = built_key(name)
-    if built == keys[name]:
+    if built == found[name].key:
         return Step(action="build", env_name=name, need=Need.NO, reason="nothing in it changed")
     reason = "its contents changed" if built else "it is not built yet"
     return Step(action="build", env_name=name, need=Need.YES, reason=reason)
@@ -204,7 +224,7 @@ def _build_step(
 def _output_step(
     layer: LayerSpec,
     action: str,
-    keys: Mapping[str, str],
+    found: Mapping[str, Target],
     steps: list[Step],
     outlook: Outlook,
 ) -> Step:
@@ -212,7 +232,7 @@ def _output_step(
     building = next(step for step in steps if (step.action, step.env_name) == ("build", name))
     if building.need is not Need.NO:
         return Step(action=action, env_name=name, need=Need.MAYBE, reason=building.reason)
-    if outlook.output_current(name, keys[name]):
+    if outlook.output_current(name, found[name].key):
         return Step(action=action, env_name=name, need=Need.NO, reason="its output is in place")
     return Step(
         action=action, env_name=name, need=Need.YES, reason="its output is not there, or older"

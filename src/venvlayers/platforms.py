@@ -149,12 +149,12 @@ def _manylinux_tags(machine: str) -> list[str]:
     # PEP 600 tags go down to 2.17 (2.5 on x86-64); the three older names are aliases.
     legacy = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
     oldest = 5 if machine == "x86_64" else 17
-    tags = []
+    tags = [f"linux_{machine}"]  # first, as packaging.tags has it
     for minor in range(GLIBC_TARGET[1], oldest - 1, -1):
         tags.append(f"manylinux_2_{minor}_{machine}")
         if minor in legacy:
             tags.append(f"{legacy[minor]}_{machine}")
-    return [*tags, f"linux_{machine}"]
+    return tags
 
 
 PLATFORMS: dict[str, Platform] = {

@@ -99,5 +99,6 @@ def run(
             stdout, stderr = process.communicate()
         except BaseException:
             process.kill()
+            process.wait()
             raise
     return Completed(argv=command, returncode=process.returncode, stdout=stdout, stderr=stderr)

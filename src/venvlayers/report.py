@@ -8,7 +8,7 @@ The one for a live terminal is in `terminal.py`, which costs more to import.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from enum import Enum
 from typing import Protocol
 
@@ -39,13 +39,8 @@ class Reporter(Protocol):
     def say(self, kind: Kind, message: str) -> None:
         """Show one message of one or more lines, without a trailing newline."""
 
-    def progress(self, label: str, total: int) -> _ProgressContext:
+    def progress(self, label: str, total: int) -> AbstractContextManager[Progress]:
         """Follow one long piece of work of *total* units, until the context ends."""
-
-
-class _ProgressContext(Protocol):
-    def __enter__(self) -> Progress: ...
-    def __exit__(self, *exc_info: object) -> bool | None: ...
 
 
 class _SilentProgress:

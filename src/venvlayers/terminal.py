@@ -58,4 +58,3 @@ class TerminalReporter:
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
         with Bars(*columns, TimeRemainingColumn(), console=self._console, transient=True) as bars:
             yield _Bar(bars, bars.add_task(label, total=total))
-

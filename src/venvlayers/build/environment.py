@@ -30,6 +30,7 @@ from venvlayers.errors import BuildError
 from venvlayers.files import json_text, private_directory, replace_directory, write_text
 from venvlayers.layout import Layout
 from venvlayers.lock.model import LayerLock
+from venvlayers.plan import Target
 from venvlayers.platforms import Platform
 from venvlayers.spec.model import LaunchModule, LayerSpec
 
@@ -56,16 +57,17 @@ class Order:
     """One environment to build.
 
     Attributes:
-        layer: The layer.
+        target: What it is to be.
         lock: Its lock.
-        key: The key that its environment is to have.
-        launch_module_hash: Of its launch module's files, if it has one.
     """
 
-    layer: LayerSpec
+    target: Target
     lock: LayerLock
-    key: str
-    launch_module_hash: str | None
+
+    @property
+    def layer(self) -> LayerSpec:
+        """The layer."""
+        return self.target.layer
 
 
 def recorded_key(layout: Layout, env_name: str, platform: Platform) -> str | None:
@@ -98,7 +100,7 @@ def build_layer(order: Order, context: BuildContext) -> LayerEnvironment:
             # these two steps means that it is built again.
             record.unlink(missing_ok=True)
             replace_directory(made, place)
-            write_text(record, json_text({"key": order.key}))
+            write_text(record, json_text({"key": order.target.key}))
     except OSError as error:
         raise BuildError(
             f"{name} cannot be built: {error}", hint=f"is there space below {layout.build_dir}?"
@@ -113,7 +115,7 @@ def describe(order: Order, context: BuildContext) -> LayerEnvironment:
     scheme = Scheme(platform=context.platform, python=lock.python.version)
     return LayerEnvironment(
         path=place,
-        key=order.key,
+        key=order.target.key,
         kind=layer.kind,
         env_name=layer.env_name,
         deployed_name=layer.env_name,
@@ -126,7 +128,7 @@ def describe(order: Order, context: BuildContext) -> LayerEnvironment:
         lock_version=lock.lock_version,
         locked_at=lock.locked_at,
         launch_module=layer.launch_module.name if layer.launch_module else None,
-        launch_module_hash=order.launch_module_hash,
+        launch_module_hash=order.target.launch_module_hash,
     )
 
 

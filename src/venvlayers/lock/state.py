@@ -5,6 +5,7 @@ This is what runs when nothing is to be done, so it imports no more than it need
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from venvlayers.layout import Layout
@@ -20,10 +21,13 @@ class LockState:
     Attributes:
         saved: The lock, if there is one.
         outdated: Why it has to be made anew; None if it is valid.
+        certain: Whether it has to be in any case; otherwise that depends on what
+            becomes of the layers below.
     """
 
     saved: SavedLock | None
     outdated: str | None
+    certain: bool = True
 
 
 def lock_states(spec: StackSpec, layout: Layout) -> dict[str, LockState]:
@@ -34,24 +38,46 @@ def lock_states(spec: StackSpec, layout: Layout) -> dict[str, LockState]:
     """
     states: dict[str, LockState] = {}
     for layer in spec.layers:
-        states[layer.env_name] = _state(spec, layer, layout, states)
+        states[layer.env_name] = _state_above(spec, layer, layout, states)
     return states
 
 
-def _state(
+def _state_above(
     spec: StackSpec, layer: LayerSpec, layout: Layout, states: dict[str, LockState]
 ) -> LockState:
-    saved = read_lock(layout, layer.env_name)
-    if saved is None:
-        return LockState(saved=None, outdated="it has no lock yet")
     lower_hashes = []
     for name in layer.lower:
         below = states[name]
         if below.saved is None or below.outdated:
-            return LockState(saved=saved, outdated=f"{name} below it is to be locked")
+            saved = read_lock(layout, layer.env_name)
+            reason = f"{name} below it is to be locked" if saved else _NO_LOCK
+            return LockState(saved=saved, outdated=reason, certain=saved is None)
         lower_hashes.append(below.saved.record.requirements_hash)
+    return lock_state(spec, layer, layout, lower_hashes)
+
+
+def lock_state(
+    spec: StackSpec, layer: LayerSpec, layout: Layout, lower_hashes: Sequence[str]
+) -> LockState:
+    """Return the state of one layer's lock, above locks that are valid.
+
+    Args:
+        spec: The stack.
+        layer: One of its layers.
+        layout: Where its lock is.
+        lower_hashes: The `requirements_hash` of each layer below it, in path order.
+
+    Raises:
+        LockError: The lock is damaged, or was edited by hand.
+    """
+    saved = read_lock(layout, layer.env_name)
+    if saved is None:
+        return LockState(saved=None, outdated=_NO_LOCK)
     inputs = lock_inputs(spec, layer, lower_hashes)
     return LockState(saved=saved, outdated=_difference(saved.record.inputs, inputs))
+
+
+_NO_LOCK = "it has no lock yet"
 
 
 def _difference(recorded: LockInputs, current: LockInputs) -> str | None:

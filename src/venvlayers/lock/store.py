@@ -122,7 +122,9 @@ def _as_json(record: LockRecord) -> dict[str, Any]:
     return document
 
 
-def _parse(document: dict[str, Any]) -> LockRecord:
+def _parse(document: Any) -> LockRecord:
+    if not isinstance(document, dict):
+        raise TypeError("must be an object")
     python = document.get("python")
     return LockRecord(
         inputs=LockInputs(

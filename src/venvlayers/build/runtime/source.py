@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from venvlayers.errors import PythonUnavailableError
 from venvlayers.lock.model import PythonPin
 from venvlayers.platforms import Platform
 from venvlayers.report import Reporter
@@ -27,11 +28,25 @@ class RuntimeContext:
         reporter: Where to say what happens.
         work_dir: A directory for private files, on the file system of the build;
             what is left in it is removed by the caller.
+        retries: How often a failed request is tried again; the source's choice if None.
     """
 
     uv: Uv
     reporter: Reporter
     work_dir: Path
+    retries: int | None = None
+
+
+def require_cpython(request: PythonRequest) -> None:
+    """Refuse a request that our own sources cannot serve.
+
+    Raises:
+        PythonUnavailableError: It asks for another implementation.
+    """
+    if request.implementation != "cpython":
+        raise PythonUnavailableError(
+            f"{request} is not supported; the only implementation is cpython"
+        )
 
 
 class RuntimeSource(Protocol):

@@ -1,0 +1,77 @@
+"""What is done with this checkout: tests, lint, types, the demo, measurements.
+
+``nox -s NAME`` runs one of them. Sessions run on the Python that runs nox, and
+need nothing that was installed before.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+nox.options.default_venv_backend = "virtualenv"  # the one that comes with nox
+nox.options.sessions = ["tests", "lint", "types"]
+
+TEST_TOOLS = (
+    "coverage[toml]>=7.6",
+    "hatch>=1.14",
+    "pytest>=8.3",
+    "pytest-cov>=6",
+    "pytest-randomly>=3.16",
+    "pytest-xdist>=3.6",
+)
+CHECKED = ("src", "hatch_plugin", "noxfile.py", "tools", "tests/support", "tests/conftest.py")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests; with arguments, those that they name, without judging the coverage."""
+    session.install("-e", ".", *TEST_TOOLS)
+    if session.posargs:
+        session.run("pytest", *session.posargs)
+        return
+    session.run("coverage", "erase")
+    # pytest-cov combines what the workers measured, and reports as pyproject.toml says.
+    session.run("pytest", "-n", "auto", "--cov", "--cov-config=pyproject.toml")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Look for mistakes and untidiness; arguments go to ``ruff check`` (``--fix``)."""
+    session.install("ruff>=0.9")
+    session.run("ruff", "check", *session.posargs, ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types; with arguments, of the files that they name."""
+    session.install("-e", ".", "mypy>=1.15", "nox", "pytest>=8.3")
+    session.run("mypy", *(session.posargs or CHECKED))
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Build the demo project with this checkout, deploy it elsewhere and run it."""
+    _install_hatch_and_wheel(session)
+    session.run("python", "tools/demo.py", "--wheels", _wheels(session), *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure the demo project against the goals; see ``tools/bench.py --help``."""
+    _install_hatch_and_wheel(session)
+    session.run("python", "tools/bench.py", "--wheels", _wheels(session), *session.posargs)
+
+
+def _install_hatch_and_wheel(session: nox.Session) -> None:
+    session.install("hatch>=1.14", "zstandard>=0.23")
+    for old in Path(_wheels(session)).glob("*.whl"):
+        old.unlink()
+    session.run("python", "-m", "pip", "wheel", "--no-deps", "-w", _wheels(session), ".")
+
+
+def _wheels(session: nox.Session) -> str:
+    return str(Path(session.virtualenv.location).resolve() / "wheels")

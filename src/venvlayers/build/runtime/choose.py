@@ -1,0 +1,83 @@
+"""Which runtime source serves a layer: what the user insists on, or the best there is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+from venvlayers.build.runtime.source import RuntimeContext, RuntimeSource
+from venvlayers.errors import PythonUnavailableError
+from venvlayers.lock.model import PythonPin
+from venvlayers.platforms import Platform
+from venvlayers.report import Kind
+from venvlayers.spec.model import PythonRequest, RuntimeSourceChoice
+
+_PATIENCE = 1
+"""Retries before falling back: with uv's own choice, having no network costs 7 s, so 2 s."""
+
+
+def find_python(
+    request: PythonRequest,
+    platforms: tuple[Platform, ...],
+    choice: RuntimeSourceChoice,
+    sources: Mapping[str, RuntimeSource],
+    context: RuntimeContext,
+) -> PythonPin:
+    """Return the exact Python that a runtime layer will have, and where from.
+
+    Args:
+        request: What the layer asks for.
+        platforms: What it is made for.
+        choice: Whether a source is insisted upon.
+        sources: The sources by name; ``managed`` and ``local`` must be there.
+        context: What sources may use; warnings go to its reporter.
+
+    Raises:
+        PythonUnavailableError: No source that may be used has it.
+    """
+    if choice is not RuntimeSourceChoice.AUTO:
+        return sources[choice.value].find(request, platforms, context)
+    try:
+        return sources["managed"].find(request, platforms, replace(context, retries=_PATIENCE))
+    except PythonUnavailableError as error:
+        return _fall_back(request, platforms, sources["local"], context, error)
+
+
+def _fall_back(
+    request: PythonRequest,
+    platforms: tuple[Platform, ...],
+    local: RuntimeSource,
+    context: RuntimeContext,
+    reason: PythonUnavailableError,
+) -> PythonPin:
+    try:
+        pin = local.find(request, platforms, context)
+    except PythonUnavailableError as error:
+        raise _neither(request, reason, error) from error
+    context.reporter.say(
+        Kind.WARNING,
+        f"{_short(reason)}.\n"
+        f"Using a copy of {pin} from this machine instead: the layer will need this machine's"
+        " kind of system libraries (glibc, OpenSSL, SQLite, ...) wherever it runs.\n"
+        'Set `runtime-source = "managed"` to fail instead, or "local" to copy without asking.',
+    )
+    return pin
+
+
+def _neither(
+    request: PythonRequest, managed: PythonUnavailableError, local: PythonUnavailableError
+) -> PythonUnavailableError:
+    reasons = list(dict.fromkeys([managed.message, local.message]))
+    listed = "".join(f"\n  - {reason}" for reason in reasons)
+    details = "\n".join(error.details for error in (managed, local) if error.details)
+    return PythonUnavailableError(
+        f"{request} is not to be had{listed}", details=details, hint=managed.hint
+    )
+
+
+def _short(error: PythonUnavailableError) -> str:
+    """Return the error in one line: of a tool's chain of causes, the last, without addresses."""
+    causes = re.split(r"^\s*(?:cause|Caused by):", error.details or "", flags=re.MULTILINE)
+    last = re.sub(r"\(?(?:from )?`?https?://\S+", "", " ".join(causes[-1].split()))
+    return f"{error.message} ({' '.join(last.split())})" if last else error.message

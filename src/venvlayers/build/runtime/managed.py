@@ -1,0 +1,164 @@
+"""Runtime layers from python-build-standalone, fetched and verified by uv.
+
+What it offers is uv's knowledge; how a layer must look is `normalise.py`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from venvlayers.build.runtime.caches import download_cache
+from venvlayers.build.runtime.normalise import Shape, normalise
+from venvlayers.build.runtime.origin import Origin
+from venvlayers.build.runtime.relocate import require_no_trace
+from venvlayers.build.runtime.source import RuntimeContext, require_cpython
+from venvlayers.errors import PythonUnavailableError
+from venvlayers.files import private_directory
+from venvlayers.lock.model import PythonPin
+from venvlayers.platforms import Platform, PythonVersion, host_platform
+from venvlayers.report import Kind
+from venvlayers.spec.model import PythonRequest
+from venvlayers.uv import ManagedPython, UvFailure, managed_key
+
+_Offers = Mapping[Platform, tuple[ManagedPython, ...]]
+
+_NEAREST = 6
+
+
+class ManagedSource:
+    """The runtime source ``managed``."""
+
+    name = "managed"
+
+    def find(
+        self, request: PythonRequest, platforms: tuple[Platform, ...], context: RuntimeContext
+    ) -> PythonPin:
+        """Return the newest release that *request* admits and all of *platforms* have.
+
+        For the platform of this machine it is fetched, to be sure that it can be; uv
+        keeps the archive for `materialize`.
+
+        Raises:
+            PythonUnavailableError: There is none, or it cannot be fetched.
+        """
+        require_cpython(request)
+        pin = self._newest(request, _offers(platforms, context))
+        if (here := _this_platform()) in platforms:
+            with private_directory(context.work_dir) as directory:
+                _fetch(pin, here, directory, context)
+        return pin
+
+    def fingerprint(self, pin: PythonPin, platform: Platform, context: RuntimeContext) -> str:
+        """Return a text that names the build; uv verifies that it never changes."""
+        del context
+        return f"managed:{pin.version}:{pin.build}:{platform}"
+
+    def materialize(
+        self, pin: PythonPin, platform: Platform, destination: Path, context: RuntimeContext
+    ) -> None:
+        """Fill *destination* with the pinned build for *platform*.
+
+        Raises:
+            PythonUnavailableError: It cannot be fetched.
+            BuildError: It is not an interpreter as we know it.
+        """
+        with private_directory(context.work_dir) as directory:
+            root = _fetch(pin, platform, directory, context)
+            origin = Origin.of([root])
+            normalise(Shape(root, platform, pin.version), origin)
+            require_no_trace(root, origin.own)
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            root.rename(destination)
+
+    def _newest(self, request: PythonRequest, offers: _Offers) -> PythonPin:
+        # Of one version, platforms could have different builds; a pin has room for one.
+        common = set.intersection(
+            *({(offer.version, offer.build) for offer in some} for some in offers.values())
+        )
+        admitted = [offer for offer in common if request.version.admits(offer[0])]
+        if not admitted:
+            raise _not_offered(request, offers)
+        version, build = max(admitted, key=lambda offer: offer[0])
+        return PythonPin(implementation="cpython", version=version, source=self.name, build=build)
+
+
+def _this_platform() -> Platform | None:
+    try:
+        return host_platform()
+    except LookupError:
+        return None  # layers for known platforms can be made on any machine
+
+
+def _offers(platforms: tuple[Platform, ...], context: RuntimeContext) -> _Offers:
+    try:
+        return context.uv.managed_pythons_by_platform(platforms)
+    except UvFailure as failure:
+        raise PythonUnavailableError(
+            "uv's list of Pythons cannot be read", details=failure.output
+        ) from failure
+
+
+def _fetch(pin: PythonPin, platform: Platform, directory: Path, context: RuntimeContext) -> Path:
+    context.reporter.say(Kind.DETAIL, f"fetching {pin} for {platform}")
+    try:
+        return context.uv.install_python(
+            managed_key(pin.version, platform),
+            directory,
+            build=pin.build,
+            retries=context.retries,
+            cache=download_cache(),
+        )
+    except UvFailure as failure:
+        raise _not_fetched(pin, platform, failure, context) from failure
+
+
+def _not_fetched(
+    pin: PythonPin, platform: Platform, failure: UvFailure, context: RuntimeContext
+) -> PythonUnavailableError:
+    offered = [one for one in _offers((platform,), context)[platform] if one.version == pin.version]
+    if pin.build in {one.build for one in offered}:
+        return PythonUnavailableError(
+            f"{pin} for {platform} cannot be fetched",
+            details=failure.output,
+            hint="see to the connection, name a mirror in UV_PYTHON_INSTALL_MIRROR, or set"
+            ' `runtime-source = "local"`',
+        )
+    instead = f" (it has build {offered[0].build})" if offered else ""
+    return PythonUnavailableError(
+        f"this uv does not know build {pin.build} of {pin} for {platform}{instead}",
+        details=failure.output,
+        hint="use the version of uv that the layer was locked with, or lock it again",
+    )
+
+
+def _not_offered(request: PythonRequest, offers: _Offers) -> PythonUnavailableError:
+    """Say which platforms lack it, and what comes nearest."""
+    lacking = [
+        platform.name
+        for platform, some in offers.items()
+        if not any(request.version.admits(offer.version) for offer in some)
+    ]
+    if 0 < len(lacking) < len(offers):
+        return PythonUnavailableError(
+            f"python-build-standalone has no {request} for {', '.join(lacking)}",
+            hint="ask for a newer Python, or leave that platform out",
+        )
+    common = set.intersection(*({one.version for one in some} for some in offers.values()))
+    nearest = ", ".join(map(str, _nearest(request.version, common))) or "none at all"
+    return PythonUnavailableError(
+        f"python-build-standalone has no {request}; the nearest that it has: {nearest}",
+        hint="newer releases come with a newer uv: `python -m pip install --upgrade uv`",
+    )
+
+
+def _nearest(wanted: PythonVersion, versions: Iterable[PythonVersion]) -> list[PythonVersion]:
+    """Return a few of *versions*: of the same series if there are, else the newest of others."""
+    ascending = sorted(versions)
+    near = [one for one in ascending if one.series == wanted.series]
+    near = near or list({one.series: one for one in ascending}.values())
+
+    def distance(one: PythonVersion) -> tuple[int, int]:
+        return abs(one.minor - wanted.minor), abs((one.patch or 0) - (wanted.patch or 0))
+
+    return sorted(sorted(near, key=distance)[:_NEAREST])

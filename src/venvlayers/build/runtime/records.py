@@ -1,0 +1,70 @@
+"""What this machine's interpreters were when last looked for.
+
+A build with nothing to do must not start every Python on the machine to learn
+that. The record is a cache: what is not in it, or not true any more, is looked
+for again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from venvlayers.build.runtime.caches import local_record
+from venvlayers.build.runtime.candidates import LocalPython
+from venvlayers.files import json_text, write_text
+from venvlayers.platforms import PythonVersion
+
+_FORMAT = 1
+
+
+def remember(pythons: Iterable[LocalPython]) -> None:
+    """Write down *pythons*, in place of what was known."""
+    known = {str(python.version): _as_json(python) for python in pythons}
+    write_text(local_record(), json_text({"format": _FORMAT, "pythons": known}))
+
+
+def recall(version: PythonVersion) -> LocalPython | None:
+    """Return the interpreter of this exact version, if it is still what it was."""
+    entry = _read().get(str(version))
+    if entry is None:
+        return None
+    python = _from_json(version, entry)
+    try:
+        unchanged = python.stamp() == entry["stamp"]
+    except FileNotFoundError:
+        return None
+    return python if unchanged and python.stdlib.is_dir() else None
+
+
+def _read() -> dict[str, dict[str, Any]]:
+    try:
+        record = json.loads(local_record().read_text("utf-8"))
+    except (OSError, ValueError):  # an unreadable record is worth as much as none
+        return {}
+    pythons: dict[str, dict[str, Any]] = record["pythons"] if record["format"] == _FORMAT else {}
+    return pythons
+
+
+def _as_json(python: LocalPython) -> dict[str, Any]:
+    return {
+        "executable": str(python.executable),
+        "prefix": str(python.prefix),
+        "stdlib": str(python.stdlib),
+        "multiarch": python.multiarch,
+        "debian": python.debian,
+        "stamp": python.stamp(),
+    }
+
+
+def _from_json(version: PythonVersion, entry: dict[str, Any]) -> LocalPython:
+    return LocalPython(
+        version=version,
+        executable=Path(entry["executable"]),
+        prefix=Path(entry["prefix"]),
+        stdlib=Path(entry["stdlib"]),
+        multiarch=entry["multiarch"],
+        debian=entry["debian"],
+    )

@@ -1,0 +1,227 @@
+"""`managed.py` with the real uv, and an archive made from the running interpreter."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from support.interpreters import BUILD, VERSION, Downloads, standalone_downloads
+from support.runtime_layers import assert_clean, contents, files_with, names_in, portrait
+from venvlayers.build.runtime.caches import download_cache
+from venvlayers.build.runtime.managed import ManagedSource
+from venvlayers.build.runtime.source import RuntimeContext
+from venvlayers.errors import PythonUnavailableError
+from venvlayers.lock.model import PythonPin
+from venvlayers.platforms import PLATFORMS, Platform, PythonVersion
+from venvlayers.spec.model import PythonRequest
+
+PIN = PythonPin(implementation="cpython", version=VERSION, source="managed", build=BUILD)
+SOURCE = ManagedSource()
+
+Serve = Callable[[list[str], list[Platform]], Downloads]
+
+
+def request_for(version: str, implementation: str = "cpython") -> PythonRequest:
+    return PythonRequest(implementation=implementation, version=PythonVersion.parse(version))
+
+
+@pytest.fixture
+def serve(tmp_path: Path, archives: Path, monkeypatch: pytest.MonkeyPatch) -> Serve:
+    def listing(versions: list[str], platforms: list[Platform]) -> Downloads:
+        made = standalone_downloads(
+            tmp_path / "list",
+            versions=[PythonVersion.parse(version) for version in versions],
+            platforms=platforms,
+            shared=archives,
+        )
+        for name, value in made.environment.items():
+            monkeypatch.setenv(name, value)
+        return made
+
+    return listing
+
+
+def test_a_layer_runs_and_has_no_trace_of_where_it_was_made(
+    downloads: Downloads, host: Platform, context: RuntimeContext, tmp_path: Path
+) -> None:
+    layer = tmp_path / "layers" / "cpython"
+    SOURCE.materialize(PIN, host, layer, context)
+    assert_clean(layer, VERSION.series)
+    for place in ("elsewhere", "späces and ümlauts/x"):
+        moved = tmp_path / place / "cpython"
+        moved.parent.mkdir(parents=True)
+        layer.rename(moved)
+        described = portrait(moved)
+        assert described["prefix"] == str(moved)
+        assert described["variables"]["LIBDIR"] == str(moved / "lib")
+        assert described["variables"]["LDFLAGS"] == f"-L{moved}/lib -Wl,-rpath,{moved}/lib"
+        assert described["variables"]["INSTALL"] == "/usr/bin/install -c"
+        assert str(context.work_dir) not in repr(described)
+        layer = moved
+    assert files_with(layer, str(context.work_dir)) == []
+    details = (layer / "lib" / f"python{VERSION.series}" / "build-details.json").read_text()
+    assert '"base_prefix": "../.."' in details
+    assert '"dynamic": "../../lib/libpython3.so"' in details
+
+
+def test_a_layer_is_the_same_bytes_every_time(
+    downloads: Downloads, host: Platform, context: RuntimeContext, tmp_path: Path
+) -> None:
+    SOURCE.materialize(PIN, host, tmp_path / "one", context)
+    elsewhere = replace(context, work_dir=tmp_path / "a much longer name for private files")
+    SOURCE.materialize(PIN, host, tmp_path / "two", elsewhere)
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_finding_leaves_the_archive_for_building_offline(
+    downloads: Downloads,
+    this_series: PythonRequest,
+    host: Platform,
+    context: RuntimeContext,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert SOURCE.find(this_series, (host,), context) == PIN
+    assert list(context.work_dir.iterdir()) == []
+    assert any(path.name.endswith(".tar.zst") for path in download_cache().iterdir())
+    layer = context.work_dir / "layer"
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    SOURCE.materialize(PIN, host, layer, context)
+    assert (layer / "bin" / "python3").exists()
+    shutil.rmtree(download_cache())
+    shutil.rmtree(layer)
+    downloads.list_file.write_text(downloads.list_file.read_text().replace("posix%2B", "gone%2B"))
+    with pytest.raises(PythonUnavailableError, match="cannot be fetched"):
+        SOURCE.materialize(PIN, host, layer, context)
+
+
+@pytest.mark.usefixtures("downloads")
+def test_the_users_cache_of_archives_is_respected(
+    this_series: PythonRequest,
+    host: Platform,
+    context: RuntimeContext,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("UV_PYTHON_CACHE_DIR", str(tmp_path / "own"))
+    SOURCE.find(this_series, (host,), context)
+    assert len(list((tmp_path / "own").iterdir())) == 1
+    assert not download_cache().exists()
+
+
+@pytest.mark.parametrize("name", ["macosx_arm64", "linux_aarch64"])
+def test_layers_for_other_unixes_are_made_here(
+    downloads: Downloads, context: RuntimeContext, tmp_path: Path, name: str
+) -> None:
+    layer = tmp_path / "layer"
+    SOURCE.materialize(PIN, PLATFORMS[name], layer, context)
+    assert_clean(layer, VERSION.series)
+    assert files_with(layer, str(context.work_dir)) == []
+
+
+def test_a_layer_for_windows_is_made_here(
+    downloads: Downloads, context: RuntimeContext, tmp_path: Path
+) -> None:
+    layer = tmp_path / "layer"
+    SOURCE.materialize(PIN, PLATFORMS["win_amd64"], layer, context)
+    assert {name for name in names_in(layer) if (layer / name).is_file()} == {
+        "python.exe",
+        "python3.dll",
+        "DLLs/_ssl.pyd",
+        "Lib/os.py",
+        "libs/python3.lib",
+        "include/Python.h",
+    }
+    assert list((layer / "Lib" / "site-packages").iterdir()) == []
+    assert not (layer / "Scripts").exists()
+
+
+def test_the_newest_release_for_all_platforms_is_chosen(
+    serve: Serve, context: RuntimeContext
+) -> None:
+    mac, windows = PLATFORMS["macosx_arm64"], PLATFORMS["win_amd64"]
+    serve(["3.12.4", "3.12.11", "3.13.1"], [mac, windows])
+    pin = SOURCE.find(request_for("3.12"), (mac, windows), context)
+    assert (str(pin.version), pin.source, pin.build) == ("3.12.11", "managed", BUILD)
+    assert str(SOURCE.find(request_for("3.12.4"), (mac,), context).version) == "3.12.4"
+
+
+def test_what_does_not_exist_is_answered_with_what_is_near(
+    serve: Serve, context: RuntimeContext
+) -> None:
+    mac = PLATFORMS["macosx_arm64"]
+    serve([*(f"3.12.{patch}" for patch in range(10)), "3.11.2", "3.11.9"], [mac])
+    for wanted, nearest in (
+        ("3.12.12", "3.12.4, 3.12.5, 3.12.6, 3.12.7, 3.12.8, 3.12.9"),
+        ("3.14", "3.11.9, 3.12.9"),
+    ):
+        with pytest.raises(PythonUnavailableError) as caught:
+            SOURCE.find(request_for(wanted), (mac,), context)
+        assert caught.value.message.endswith(
+            f"has no cpython@{wanted}; the nearest that it has: {nearest}"
+        )
+
+
+def test_the_platforms_that_lack_it_are_named(serve: Serve, context: RuntimeContext) -> None:
+    mac, arm = PLATFORMS["macosx_arm64"], PLATFORMS["win_arm64"]
+    serve(["3.12.4"], [mac])
+    with pytest.raises(PythonUnavailableError, match=r"has no cpython@3\.12 for win_arm64\n"):
+        SOURCE.find(request_for("3.12"), (mac, arm), context)
+
+
+def test_another_implementation_is_refused(context: RuntimeContext, host: Platform) -> None:
+    with pytest.raises(PythonUnavailableError, match=r"pypy@3\.11 is not supported"):
+        SOURCE.find(request_for("3.11", "pypy"), (host,), context)
+
+
+def test_without_a_network_uv_says_so(
+    this_series: PythonRequest,
+    host: Platform,
+    context: RuntimeContext,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    with pytest.raises(PythonUnavailableError, match="cannot be fetched") as caught:
+        SOURCE.find(this_series, (host,), context)
+    assert "offline" in str(caught.value.details)
+    assert "UV_PYTHON_INSTALL_MIRROR" in str(caught.value.hint)
+
+
+def test_an_archive_that_was_changed_is_refused(
+    downloads: Downloads, host: Platform, context: RuntimeContext, tmp_path: Path
+) -> None:
+    listed = downloads.list_file.read_text()
+    downloads.list_file.write_text(re.sub(r'"sha256": "....', '"sha256": "0000', listed))
+    with pytest.raises(PythonUnavailableError, match="cannot be fetched") as caught:
+        SOURCE.materialize(PIN, host, tmp_path / "layer", context)
+    assert "ash mismatch" in str(caught.value.details)
+    assert not (tmp_path / "layer").exists()
+
+
+def test_a_build_that_uv_forgot_is_explained(
+    downloads: Downloads, host: Platform, context: RuntimeContext, tmp_path: Path
+) -> None:
+    with pytest.raises(PythonUnavailableError) as caught:
+        SOURCE.materialize(replace(PIN, build="20200101"), host, tmp_path / "layer", context)
+    assert f"does not know build 20200101 of cpython@{VERSION}" in caught.value.message
+    assert f"(it has build {BUILD})" in caught.value.message
+
+
+def test_a_list_that_cannot_be_read_is_an_error_of_its_own(
+    this_series: PythonRequest,
+    host: Platform,
+    context: RuntimeContext,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("UV_PYTHON_DOWNLOADS_JSON_URL", (tmp_path / "none.json").as_uri())
+    with pytest.raises(PythonUnavailableError, match="list of Pythons cannot be read"):
+        SOURCE.find(this_series, (host,), context)
+
+
+def test_a_fingerprint_is_a_text(host: Platform, context: RuntimeContext) -> None:
+    assert SOURCE.fingerprint(PIN, host, context) == f"managed:{VERSION}:{BUILD}:{host}"

@@ -1,0 +1,80 @@
+"""A RECORD lists what is there, whatever installed it."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+from pathlib import Path
+
+from venvlayers.build.record import installed_distributions, normalize_records
+from venvlayers.build.scheme import Scheme
+from venvlayers.platforms import PLATFORMS, PythonVersion
+
+LINUX = Scheme(platform=PLATFORMS["linux_x86_64"], python=PythonVersion(3, 12, 1))
+
+
+def install(env: Path) -> Path:
+    """Make what uv leaves when a Python 3.11 with Windows' separators ran it."""
+    site = env / LINUX.site_packages
+    info = site / "tool-1.0.dist-info"
+    info.mkdir(parents=True)
+    (env / "bin").mkdir()
+    (env / "include/site/python3.12").mkdir(parents=True)
+    (env / "bin/tool").write_text("rewritten")
+    (env / "include/site/python3.12/tool.h").write_text("header")
+    (site / "tool.py").write_text("pass")
+    (site / 'odd,"name.py').write_text("pass")
+    for name in ("METADATA", "REQUESTED", "INSTALLER", "direct_url.json"):
+        (info / name).write_text("uv")
+    rows = [
+        ["tool-1.0.dist-info/RECORD", "", ""],
+        ["tool.py", "sha256=trusted", "4"],
+        ['odd,"name.py', "sha256=trusted", "4"],
+        ["tool.py", "sha256=again", "4"],
+        ["gone.py", "sha256=x", "4"],
+        ["../../../bin/tool", "sha256=old", "3"],
+        ["../../../include/site/python3.11/tool.h", "sha256=trusted", "6"],
+        ["tool-1.0.dist-info/METADATA", "sha256=trusted", "2"],
+        ["tool-1.0.dist-info/INSTALLER", "sha256=old", "2"],
+        ["tool-1.0.dist-info/REQUESTED", "sha256=old", "2"],
+        ["tool-1.0.dist-info/direct_url.json", "sha256=old", "2"],
+    ]
+    with (info / "RECORD").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return info
+
+
+def digest(content: bytes) -> str:
+    encoded = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=")
+    return f"sha256={encoded.decode()}"
+
+
+def test_28_records_equal_the_disk(tmp_path: Path) -> None:
+    """#28: RECORD is there, sorted, without what is gone."""
+    info = install(tmp_path)
+    normalize_records(tmp_path, LINUX)
+    text = (info / "RECORD").read_bytes().decode()
+    assert "\r" not in text
+    rows = list(csv.reader(text.splitlines()))
+    assert rows == [
+        ["../../../bin/tool", digest(b"rewritten"), "9"],
+        ["../../../include/site/python3.12/tool.h", "sha256=trusted", "6"],
+        ['odd,"name.py', "sha256=trusted", "4"],
+        ["tool-1.0.dist-info/INSTALLER", digest(b"hatch-venvstacks\n"), "17"],
+        ["tool-1.0.dist-info/METADATA", "sha256=trusted", "2"],
+        ["tool-1.0.dist-info/RECORD", "", ""],
+        ["tool.py", "sha256=trusted", "4"],
+    ]
+    assert not (info / "REQUESTED").exists()
+    assert not (info / "direct_url.json").exists()
+
+
+def test_distributions_own_the_files_that_their_records_list(tmp_path: Path) -> None:
+    install(tmp_path)
+    normalize_records(tmp_path, LINUX)
+    (tmp_path / LINUX.site_packages / "no_record-2.dist-info").mkdir()
+    (found,) = installed_distributions(tmp_path, LINUX)
+    assert (found.name, found.version) == ("tool", "1.0")
+    assert found.files[:2] == ("bin/tool", "include/site/python3.12/tool.h")
+    assert len(found.files) == 7

@@ -1,0 +1,88 @@
+"""Running the engine's stages in a test's own process, on projects as users write them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from support.projects import Project
+from venvlayers.build.runtime.local import LocalSource
+from venvlayers.build.runtime.managed import ManagedSource
+from venvlayers.build.runtime.source import RuntimeContext
+from venvlayers.layout import Layout
+from venvlayers.lock.lock import LockContext, lock_layer
+from venvlayers.lock.model import LayerLock
+from venvlayers.plan import Goal
+from venvlayers.report import Kind, LineReporter
+from venvlayers.spec.model import StackSpec
+from venvlayers.spec.parse import load
+from venvlayers.uv import find_uv
+from venvlayers.workflow import Outcome, Request, perform
+
+
+@dataclass
+class Messages:
+    """Collects what is reported."""
+
+    lines: list[tuple[Kind, str]] = field(default_factory=list)
+
+    @property
+    def reporter(self) -> LineReporter:
+        """A reporter that sends everything here, details included."""
+        return LineReporter(lambda kind, text: self.lines.append((kind, text)), verbose=True)
+
+    def of(self, kind: Kind) -> list[str]:
+        """Return the messages of one kind."""
+        return [text for found, text in self.lines if found is kind]
+
+    def steps(self, verb: str) -> list[str]:
+        """Return the layers on which a step such as ``building`` was begun."""
+        steps = self.of(Kind.STEP)
+        return [step.split()[1].rstrip(":") for step in steps if step.startswith(f"{verb} ")]
+
+
+def lock_all(
+    project: Project, messages: Messages | None = None, now: datetime | None = None
+) -> dict[str, LayerLock]:
+    """Lock every layer anew, also those whose lock is valid."""
+    spec, layout = load(project.root), Layout.beside(project.root)
+    layout.work_dir.mkdir(parents=True, exist_ok=True)
+    reporter = (messages or Messages()).reporter
+    runtime = RuntimeContext(uv=find_uv(), reporter=reporter, work_dir=layout.work_dir)
+    sources = {"local": LocalSource(), "managed": ManagedSource()}
+    context = LockContext(
+        layout=layout, runtime=runtime, sources=sources, now=now or datetime.now(UTC)
+    )
+    locks: dict[str, LayerLock] = {}
+    for layer in spec.layers:
+        locks[layer.env_name] = lock_layer(
+            spec, layer, [locks[name] for name in layer.lower], context
+        )
+    return locks
+
+
+def spec_and_layout(project: Project) -> tuple[StackSpec, Layout]:
+    """Return a project's specification and layout."""
+    return load(project.root), Layout.beside(project.root)
+
+
+def run(
+    project: Project, goal: Goal = Goal.PUBLISH, messages: Messages | None = None, **more: object
+) -> Outcome:
+    """Do what a shell would do, with outputs in the project's ``dist``."""
+    request = Request(project=project.root, goal=goal, output_dir=project.dist, **more)  # type: ignore[arg-type]
+    return perform(request, (messages or Messages()).reporter)
+
+
+def versions(lock: LayerLock) -> dict[str, str]:
+    """Return a lock's own packages with their versions."""
+    return {package.name: str(package.version) for package in lock.document.packages}
+
+
+def lock_files(root: Path) -> dict[str, str]:
+    """Return the text of every lock file of a project."""
+    files = sorted((root / "requirements").rglob("*"))
+    return {
+        str(file.relative_to(root)): file.read_text("utf-8") for file in files if file.is_file()
+    }

@@ -1,0 +1,94 @@
+"""The house rules that a program can check."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import hatch_venvstacks
+import venvlayers
+from venvlayers import errors
+
+ENGINE = Path(venvlayers.__file__).parent
+SHELLS = Path(hatch_venvstacks.__file__).parent
+
+
+def imports(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+def modules(root: Path) -> list[Path]:
+    return sorted(root.rglob("*.py"))
+
+
+@pytest.mark.parametrize("file", modules(ENGINE), ids=lambda file: str(file.relative_to(ENGINE)))
+def test_the_engine_knows_nothing_of_hatch(file: Path) -> None:
+    roots = {name.partition(".")[0] for name in imports(file)}
+    assert roots.isdisjoint({"hatch", "hatchling", "hatch_venvstacks"})
+
+
+def test_only_one_module_starts_processes() -> None:
+    outside = {"shipped/postinstall.py"}  # runs where the engine is not
+    found = {
+        file.relative_to(ENGINE).as_posix()
+        for file in modules(ENGINE)
+        if "subprocess" in imports(file)
+    }
+    assert found - outside == {"process.py"}
+
+
+def test_only_one_module_looks_for_uv() -> None:
+    found = {file.name for file in modules(ENGINE) if "uv" in imports(file)}
+    assert found == {"uv.py"}
+
+
+@pytest.mark.parametrize("file", modules(ENGINE / "shipped"), ids=lambda file: file.name)
+def test_shipped_files_need_the_standard_library_only(file: Path) -> None:
+    assert {name.partition(".")[0] for name in imports(file)} <= set(sys.stdlib_module_names)
+    ast.parse(file.read_text("utf-8"), feature_version=(3, 8))
+
+
+def test_every_module_says_what_lives_there() -> None:
+    without = [
+        file
+        for file in modules(ENGINE) + modules(SHELLS)
+        if not ast.get_docstring(ast.parse(file.read_text("utf-8")))
+    ]
+    assert without == []
+
+
+def test_exit_codes_are_distinct() -> None:
+    found = [
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, errors.VenvstacksError)
+    ]
+    codes = [kind.exit_code for kind in found]
+    assert len(set(codes)) == len(codes) > 5
+    assert all(0 < code < 126 for code in codes)
+
+
+def test_finding_nothing_to_do_imports_little(tmp_path: Path) -> None:
+    """What is imported before it is known whether there is anything to do."""
+    program = "import sys, hatch_venvstacks.builder; print(*sys.modules)"
+    environment = {**os.environ, "PYTHONSAFEPATH": "1"}
+    loaded = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+        cwd=tmp_path,
+    ).stdout.split()
+    heavy = {"rich", "filelock", "zstandard", "tomli_w", "packaging.pylock", "click", "asyncio"}
+    assert heavy.isdisjoint(loaded)

@@ -1,0 +1,92 @@
+"""What is said about platforms, against what knows better: packaging and the running machine."""
+
+from __future__ import annotations
+
+import platform as running
+import sys
+
+import pytest
+from packaging.markers import Marker, default_environment
+from packaging.tags import sys_tags
+
+from venvlayers.lock.divide import marker_for
+from venvlayers.lock.wheels import supported_tags
+from venvlayers.platforms import PLATFORMS, PythonVersion, host_platform
+
+HERE = PythonVersion.parse(running.python_version())
+
+
+def test_markers_of_this_machine_are_those_of_packaging() -> None:
+    ours = host_platform().marker_environment(HERE)
+    theirs = dict(default_environment())
+    for unknowable in ("platform_release", "platform_version"):
+        assert ours.pop(unknowable) == ""
+        theirs.pop(unknowable)
+    assert ours == {name: theirs[name] for name in ours}
+    assert set(ours) == set(theirs)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the tags of Linux")
+def test_tags_of_this_machine_are_a_part_of_those_of_packaging_in_their_order() -> None:
+    ours = supported_tags(host_platform(), HERE)
+    theirs = [tag for tag in sys_tags() if tag in set(ours)]
+    assert [tag for tag in ours if tag in set(theirs)] == theirs
+    assert len(theirs) > 200
+
+
+def test_each_marker_is_true_on_its_platform_alone() -> None:
+    for name, platform in PLATFORMS.items():
+        true_on = [
+            other
+            for other, value in PLATFORMS.items()
+            if Marker(platform.marker).evaluate(dict(value.marker_environment(HERE)))
+        ]
+        assert true_on == [name]
+
+
+@pytest.mark.parametrize("count", range(1, 64))
+def test_markers_for_any_set_of_platforms_are_exact(count: int) -> None:
+    everything = list(PLATFORMS.values())
+    chosen = [platform for bit, platform in enumerate(everything) if count >> bit & 1]
+    text = marker_for(chosen, everything)
+    true_on = [
+        platform
+        for platform in everything
+        if text is None or Marker(text).evaluate(dict(platform.marker_environment(HERE)))
+    ]
+    assert true_on == chosen
+
+
+def test_versions() -> None:
+    series, exact = PythonVersion.parse("3.12"), PythonVersion.parse("3.12.7")
+    assert (str(series), str(exact), exact.series) == ("3.12", "3.12.7", "3.12")
+    assert series.admits(exact)
+    assert exact.admits(exact)
+    assert not exact.admits(PythonVersion(3, 12, 8))
+    assert not series.admits(PythonVersion(3, 13, 7))
+    for text in ("3", "3.12.7.1", "3.x", "", "3.12rc1", "3.१२"):
+        with pytest.raises(ValueError, match="not a Python version"):
+            PythonVersion.parse(text)
+
+
+def test_windows_has_its_own_layout() -> None:
+    windows = PLATFORMS["win_arm64"]
+    assert windows.site_packages(HERE) == "Lib/site-packages"
+    assert windows.environment_python(HERE) == "Scripts/python.exe"
+    assert windows.runtime_python(HERE) == "python.exe"
+    assert windows.bin_dir == "Scripts"
+    assert windows.wheel_platforms() == ("win_arm64",)
+    assert windows.uv_platform == "aarch64-pc-windows-msvc"
+
+
+def test_macos_goes_back_to_its_oldest_version() -> None:
+    tags = PLATFORMS["macosx_arm64"].wheel_platforms()
+    assert tags[0] == "macosx_13_0_arm64"
+    assert "macosx_11_0_universal2" in tags
+    assert PLATFORMS["macosx_arm64"].uv_platform == "aarch64-apple-darwin"
+
+
+def test_a_machine_that_is_none_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "machine", lambda: "riscv64")
+    with pytest.raises(LookupError, match="riscv64"):
+        host_platform()
