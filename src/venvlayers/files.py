@@ -67,13 +67,14 @@ def write_text(path: Path, text: str) -> None:
 
 
 @contextmanager
-def private_directory(parent: Path) -> Iterator[Path]:
+def private_directory(parent: Path, *, prefix: str | None = None) -> Iterator[Path]:
     """Give a fresh directory under *parent*, and remove what is left of it in the end.
 
     It is on the same file system as *parent*, so that results can be renamed out of it.
+    A *prefix* lets a later run recognise what a killed one left.
     """
     parent.mkdir(parents=True, exist_ok=True)
-    path = Path(tempfile.mkdtemp(dir=parent))
+    path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     try:
         yield path
     finally:

@@ -8,14 +8,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import platformdirs
-
 
 def cache_directory() -> Path:
     """Return our directory below the user's cache, or the one in ``VENVSTACKS_CACHE_DIR``."""
-    named = os.environ.get("VENVSTACKS_CACHE_DIR")
-    place = named or platformdirs.user_cache_dir("venvstacks", appauthor=False)
-    return Path(place).absolute()
+    if named := os.environ.get("VENVSTACKS_CACHE_DIR"):
+        return Path(named).absolute()
+    from platformdirs import user_cache_path  # noqa: PLC0415 - costs 5 ms to import
+
+    return user_cache_path("venvstacks", appauthor=False)
 
 
 def download_cache() -> Path:

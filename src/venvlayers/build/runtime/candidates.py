@@ -11,7 +11,6 @@ import os
 import platform as host
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,6 +125,8 @@ def survey(programs: Iterator[Path], context: RuntimeContext) -> Survey:
     """Ask each of *programs* what it is, once."""
     found: dict[PythonVersion, LocalPython] = {}
     passed_over: dict[str, None] = {}
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - costs 5 ms to import
+
     distinct = list(dict.fromkeys(path.resolve() for path in programs if path.is_file()))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         answers = list(pool.map(lambda program: _ask(program, context), distinct))

