@@ -62,6 +62,12 @@ import common, ground, left, tool, added_by_pth
 print("top", common.__version__, ground.__version__, *sys.argv[1:])
 """
 
+TOOL = """
+import common, sys
+def main():
+    print("tool", common.__version__, sys.prefix)
+"""
+
 REPORT = """
 import json, os, site, ssl, sqlite3, sys, sysconfig, zlib, ctypes, importlib.metadata
 print(json.dumps({
@@ -84,9 +90,7 @@ def fill(index: Index) -> None:
         "tool",
         requires=["common"],
         entry_points={"tool": "tool:main"},
-        modules={
-            "tool.py": "import common, sys\ndef main():\n    print('tool', common.__version__, sys.prefix)\n"
-        },
+        modules={"tool.py": TOOL},
     )
     index.add(
         "with-pth",
@@ -278,7 +282,7 @@ def test_no_bytecode_no_absolute_link_and_no_path_of_the_build(
             path = Path(directory, name)
             assert not name.endswith(".pyc")
             if path.is_symlink():
-                assert not os.readlink(path).startswith("/")
+                assert not str(path.readlink()).startswith("/")
             else:
                 content = path.read_bytes()
                 assert not any(trace in content for trace in traces), path

@@ -47,7 +47,8 @@ def test_variables_can_be_kept_by_name_and_by_prefix(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_an_interrupt_ends_the_child(tmp_path: Path) -> None:
-    child = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    pid_file = str(tmp_path / "pid")
+    child = f"import os, time; open({pid_file!r}, 'w').write(str(os.getpid())); time.sleep(60)"
     program = (
         "import sys; from venvlayers import process\n"
         f"try: process.run([sys.executable, '-c', {child!r}])\n"

@@ -6,7 +6,6 @@ project and the same build environment. The limits are what ordinary programs
 need for the same files in the same minute.
 """
 
-
 from __future__ import annotations
 
 import argparse

@@ -5,7 +5,6 @@ archives in a fresh directory with nothing of ours, hides the project with all
 that was built in it, runs the applications, and prints a table of the layers.
 """
 
-
 from __future__ import annotations
 
 import argparse

@@ -4,7 +4,6 @@ What `demo.py` and `bench.py` share: where the project is, how ``hatch`` is
 called in it, and what it left in ``dist``.
 """
 
-
 from __future__ import annotations
 
 import json

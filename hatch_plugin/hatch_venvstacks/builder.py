@@ -84,7 +84,8 @@ class VenvstacksBuilder(BuilderInterface):  # type: ignore[type-arg]
         value = self.target_config.get("tag-outputs", True)
         if not isinstance(value, bool):
             problem = Problem(
-                where="tool.hatch.build.targets.venvstacks.tag-outputs", what="must be true or false"
+                where="tool.hatch.build.targets.venvstacks.tag-outputs",
+                what="must be true or false",
             )
             raise SpecError("pyproject.toml", [problem])
         return value

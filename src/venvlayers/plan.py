@@ -8,8 +8,9 @@ out is the business of `workflow.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, IntEnum
 from typing import Any
 
@@ -66,11 +67,18 @@ class Target:
         layer: The layer.
         key: Its key.
         launch_module_hash: Of its launch module's files, if it has one.
+        locked_at: When its lock last changed.
     """
 
     layer: LayerSpec
     key: str
     launch_module_hash: str | None
+    locked_at: datetime
+
+    @property
+    def deployed_name(self) -> str:
+        """The directory that it is to be unpacked as."""
+        return self.layer.env_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,12 +134,13 @@ class Outlook:
     Attributes:
         fingerprint: What a runtime's source would make of a pin now.
         built_key: The key of the environment in place, or None.
-        output_current: Whether the output of a layer with this key is in place.
+        outputs: Which layers have outputs in place, each with whether it is what a
+            target would give now.
     """
 
     fingerprint: Callable[[PythonPin], str]
     built_key: Callable[[str], str | None]
-    output_current: Callable[[str, str], bool]
+    outputs: Callable[[], Mapping[str, Callable[[Target], bool]]]
 
 
 def plan_stack(
@@ -152,8 +161,7 @@ def plan_stack(
         found = targets(layers, states, platform, outlook.fingerprint)
         steps += [_build_step(layer, found, outlook.built_key) for layer in layers]
         if goal in OUTPUT_ACTIONS:
-            action = OUTPUT_ACTIONS[goal]
-            steps += [_output_step(layer, action, found, steps, outlook) for layer in layers]
+            steps += _output_steps(layers, OUTPUT_ACTIONS[goal], found, steps, outlook)
     return Plan(goal=goal, platform=platform, steps=tuple(steps), targets=found)
 
 
@@ -188,7 +196,10 @@ def targets(
                 launch_module_hash=launch,
             )
             found[layer.env_name] = Target(
-                layer=layer, key=environment_key(inputs), launch_module_hash=launch
+                layer=layer,
+                key=environment_key(inputs),
+                launch_module_hash=launch,
+                locked_at=record.locked_at,
             )
     return found
 
@@ -198,10 +209,8 @@ def _valid_record(state: LockState) -> LockRecord | None:
 
 
 def _lock_step(layer: LayerSpec, state: LockState) -> Step:
-    if state.outdated:
-        need = Need.YES if state.certain else Need.MAYBE
-    else:
-        need = Need.NO
+    wanted = Need.YES if state.certain else Need.MAYBE
+    need = wanted if state.outdated else Need.NO
     reason = state.outdated or "its lock is valid"
     return Step(action="lock", env_name=layer.env_name, need=need, reason=reason)
 
@@ -221,19 +230,28 @@ def _build_step(
     return Step(action="build", env_name=name, need=Need.YES, reason=reason)
 
 
-def _output_step(
-    layer: LayerSpec,
+def _output_steps(
+    layers: tuple[LayerSpec, ...],
     action: str,
     found: Mapping[str, Target],
-    steps: list[Step],
+    steps: Sequence[Step],
     outlook: Outlook,
-) -> Step:
-    name = layer.env_name
-    building = next(step for step in steps if (step.action, step.env_name) == ("build", name))
-    if building.need is not Need.NO:
-        return Step(action=action, env_name=name, need=Need.MAYBE, reason=building.reason)
-    if outlook.output_current(name, found[name].key):
-        return Step(action=action, env_name=name, need=Need.NO, reason="its output is in place")
-    return Step(
-        action=action, env_name=name, need=Need.YES, reason="its output is not there, or older"
-    )
+) -> list[Step]:
+    building = {step.env_name: step for step in steps if step.action == "build"}
+    in_place = outlook.outputs()
+    planned = []
+    for layer in layers:
+        name = layer.env_name
+        if building[name].need is not Need.NO:
+            need, reason = Need.MAYBE, building[name].reason
+        elif name not in in_place:
+            need, reason = Need.YES, "its output is not there"
+        elif not in_place[name](found[name]):
+            need, reason = Need.YES, "its output is older"
+        else:
+            need, reason = Need.NO, "its output is in place"
+        planned.append(Step(action=action, env_name=name, need=need, reason=reason))
+    gone = [name for name in in_place if name not in building]
+    reason = "its output is there, and it is not in the stack any more"
+    planned += [Step(action=action, env_name=name, need=Need.YES, reason=reason) for name in gone]
+    return planned

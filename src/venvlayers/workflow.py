@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from venvlayers.build.runtime.source import RuntimeContext, RuntimeSource
-from venvlayers.errors import BuildError, LockError
+from venvlayers.errors import BuildError, LockError, PublishError
 from venvlayers.files import remove_tree
 from venvlayers.layout import Layout
 from venvlayers.lock.model import PythonPin
@@ -42,7 +43,8 @@ from venvlayers.uv import find_uv
 if TYPE_CHECKING:
     from venvlayers.build.model import LayerEnvironment
     from venvlayers.lock.model import LayerLock
-    from venvlayers.publish.publish import PublishedLayer
+    from venvlayers.publish.outputs import Outputs, PublishedLayer
+    from venvlayers.publish.state import Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +81,7 @@ class Outcome:
     published: tuple[PublishedLayer, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class _Run:
     """One run: a request with everything that it means."""
 
@@ -92,6 +94,15 @@ class _Run:
     @property
     def output_dir(self) -> Path:
         return self.request.output_dir or self.spec.root / "_artifacts"
+
+    @cached_property
+    def published_before(self) -> Mapping[str, tuple[Recipe, PublishedLayer]]:
+        """The layers whose archives are in place and intact; every byte is read, once."""
+        if self.request.goal is not Goal.PUBLISH:
+            return {}  # an export may have been changed by hand, so it is always made anew
+        from venvlayers.publish.outputs import published_before  # noqa: PLC0415
+
+        return published_before(_outputs(self))
 
     @property
     def locked(self) -> bool:
@@ -107,9 +118,10 @@ def perform(request: Request, reporter: Reporter) -> Outcome:
     run = _start(request, reporter)
     plan = _plan(run)
     if plan.is_done:
-        return _outcome(run, plan, _published_before(run, plan))
+        return _outcome(run, plan, tuple(layer for _, layer in run.published_before.values()))
     with _guard(run):
-        plan = _plan(run)  # another build may have done it while we waited
+        run = replace(run)  # forgets what was in place: another build may have changed it
+        plan = _plan(run)
         _refuse_changed_locks(run, plan)
         return _outcome(run, plan, _carry_out(run))
 
@@ -152,9 +164,45 @@ def _plan(run: _Run) -> Plan:
     outlook = Outlook(
         fingerprint=_fingerprint(run),
         built_key=lambda name: recorded_key(run.layout, name, run.platform),
-        output_current=lambda name, key: _is_output_current(run, name, key),
+        outputs=lambda: _outputs_in_place(run),
     )
     return plan_stack(run.spec, run.layout, run.request.goal, run.platform, outlook)
+
+
+def _outputs_in_place(run: _Run) -> dict[str, Callable[[Target], bool]]:
+    """Return the layers with intact archives, each with what tells if it is up to date."""
+    before = run.published_before
+    outputs = _outputs(run) if before else None
+
+    def is_current(name: str) -> Callable[[Target], bool]:
+        recipe, _layer = before[name]
+        return lambda target: outputs is not None and recipe == outputs.recipe(target)
+
+    return {name: is_current(name) for name in before}
+
+
+def _outputs(run: _Run) -> Outputs:
+    from venvlayers.plugins import archive_formats, plugin_manager  # noqa: PLC0415
+    from venvlayers.publish.outputs import Outputs  # noqa: PLC0415
+
+    return Outputs(
+        directory=run.output_dir,
+        platform=run.platform,
+        tagged=run.request.tag_outputs,
+        format=archive_formats(plugin_manager())["tar.zst"],
+        state_file=run.layout.published_record(run.platform),
+        timestamp=_source_date_epoch(),
+    )
+
+
+def _source_date_epoch() -> int | None:
+    """Return ``SOURCE_DATE_EPOCH`` (reproducible-builds.org): seconds since 1970."""
+    text = os.environ.get("SOURCE_DATE_EPOCH")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise PublishError(f"SOURCE_DATE_EPOCH must be a number of seconds, not {text!r}")
+    return int(text)
 
 
 def _source(pin: PythonPin) -> RuntimeSource:
@@ -231,7 +279,7 @@ def _carry_out(run: _Run) -> tuple[PublishedLayer, ...]:
     if run.request.goal is Goal.PUBLISH:
         return _publish_stage(run, environments)
     if run.request.goal is Goal.EXPORT:
-        return _export_stage(run, environments)
+        _export_stage(run, environments)
     return ()
 
 
@@ -307,3 +355,66 @@ def _targets(run: _Run) -> list[Target]:
 def _fingerprint(run: _Run) -> Callable[[PythonPin], str]:
     context = _runtime_context(run)
     return lambda pin: _source(pin).fingerprint(pin, run.platform, context)
+
+
+def _publish_stage(
+    run: _Run, environments: Sequence[LayerEnvironment]
+) -> tuple[PublishedLayer, ...]:
+    from venvlayers.publish.publish import publish  # noqa: PLC0415
+
+    return publish(environments, _outputs(run), run.reporter)
+
+
+def _export_stage(run: _Run, environments: Sequence[LayerEnvironment]) -> None:
+    from venvlayers.deploy.export import export  # noqa: PLC0415
+    from venvlayers.publish.manifest import write_export_manifests  # noqa: PLC0415
+
+    with _step(run, f"exporting to {run.output_dir}"):
+        timestamp = _source_date_epoch()
+        export(environments, run.output_dir, timestamp=timestamp, reporter=run.reporter)
+        write_export_manifests(environments, run.output_dir)
+
+
+def _outcome(run: _Run, plan: Plan, published: tuple[PublishedLayer, ...]) -> Outcome:
+    from venvlayers.publish.manifest import manifest_path  # noqa: PLC0415
+
+    tag = run.platform if run.request.tag_outputs else None
+    artifact = {
+        Goal.LOCK: run.layout.lock_dir,
+        Goal.BUILD: run.layout.environment("", run.platform),
+        Goal.PUBLISH: manifest_path(run.output_dir, tag),
+        Goal.EXPORT: run.output_dir,
+    }[plan.goal]
+    return Outcome(plan=plan, artifact=artifact, published=published)
+
+
+def summary(outcome: Outcome) -> list[str]:
+    """Return what was made, a line each, for people."""
+    if outcome.plan.goal is not Goal.PUBLISH:
+        done = [step for step in outcome.plan.steps if step.need is not Need.NO]
+        return [f"{step.action}: {step.env_name}" for step in done] or ["nothing to do"]
+    rows = [
+        (
+            layer.archive.name,
+            human_size(layer.metadata["archive_size"]),
+            f"sha256:{layer.metadata['archive_hashes']['sha256'][:12]}",
+            "unchanged" if layer.reused else "new",
+        )
+        for layer in outcome.published
+    ]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+    return [
+        f"{name:<{widths[0]}}  {size:>{widths[1]}}  {digest}  {state}"
+        for name, size, digest, state in rows
+    ]
+
+
+def clean(output_dir: Path) -> None:
+    """Remove what the manifests in *output_dir* list, and nothing else.
+
+    Raises:
+        PublishError: Something cannot be removed.
+    """
+    from venvlayers.publish.outputs import clean as clean_outputs  # noqa: PLC0415
+
+    clean_outputs(output_dir)

@@ -9,7 +9,7 @@ from pathlib import Path
 from support.projects import Project
 from venvlayers.build.runtime.local import LocalSource
 from venvlayers.build.runtime.managed import ManagedSource
-from venvlayers.build.runtime.source import RuntimeContext
+from venvlayers.build.runtime.source import RuntimeContext, RuntimeSource
 from venvlayers.layout import Layout
 from venvlayers.lock.lock import LockContext, lock_layer
 from venvlayers.lock.model import LayerLock
@@ -50,7 +50,7 @@ def lock_all(
     layout.work_dir.mkdir(parents=True, exist_ok=True)
     reporter = (messages or Messages()).reporter
     runtime = RuntimeContext(uv=find_uv(), reporter=reporter, work_dir=layout.work_dir)
-    sources = {"local": LocalSource(), "managed": ManagedSource()}
+    sources: dict[str, RuntimeSource] = {"local": LocalSource(), "managed": ManagedSource()}
     context = LockContext(
         layout=layout, runtime=runtime, sources=sources, now=now or datetime.now(UTC)
     )

@@ -177,6 +177,6 @@ def _site_directories(environments: Sequence[Path], chain: Chain) -> list[Path]:
 def _refuse_shadowing(module: LaunchModule, chain: Chain, path: Sequence[Path]) -> None:
     if hidden := hidden_by(module.name, path):
         raise BuildError(
-            f"the launch module {module.name!r} of {chain.name} would hide an installed one: {hidden}",
-            hint="give the module another name",
+            f"the launch module {module.name!r} of {chain.name} would hide an installed one",
+            hint=f"give it another name than {hidden}",
         )

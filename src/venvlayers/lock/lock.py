@@ -120,7 +120,14 @@ def lock_layer(
     text = lock_text(layer, python, packages)
     saved = SavedLock(
         text=text,
-        record=_record(inputs, requirements_hash(pin, packages), text, pin, previous, context.now),
+        record=_record(
+            inputs=inputs,
+            set_hash=requirements_hash(pin, packages),
+            text=text,
+            python=pin,
+            previous=previous,
+            now=context.now,
+        ),
     )
     summary = summary_text(layer, packages, provided)
     declared = "".join(f"{requirement}\n" for requirement in layer.requirements)
@@ -199,6 +206,7 @@ def _relative(wheel: dict[str, Any], lock_dir: Path) -> dict[str, Any]:
 
 
 def _record(
+    *,
     inputs: LockInputs,
     set_hash: str,
     text: str,

@@ -1,0 +1,115 @@
+"""Where manifests lie, what they list, and how they are read again.
+
+A manifest that is read may come from anywhere. Only what could be ours is taken
+from it, and a name in it never leads out of the output directory.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from venvlayers.build.model import LayerEnvironment
+from venvlayers.files import json_text, write_text
+from venvlayers.platforms import PLATFORMS, Platform
+from venvlayers.publish.metadata import Metadata, layer_metadata
+from venvlayers.spec.model import LayerKind
+
+METADATA_DIR = "__venvstacks__"
+"""The directory beside the archives that holds everything said about them."""
+
+_LAYERS_DIR = "env_metadata"
+
+
+def tagged(name: str, platform: Platform | None) -> str:
+    """Return *name* with the platform's behind it, unless outputs are not tagged."""
+    return f"{name}-{platform}" if platform else name
+
+
+def manifest_path(output_dir: Path, platform: Platform | None = None) -> Path:
+    """Return the combined manifest's place; *platform* only when outputs are tagged."""
+    return output_dir / METADATA_DIR / f"{tagged('venvstacks', platform)}.json"
+
+
+def metadata_path(output_dir: Path, env_name: str, platform: Platform | None = None) -> Path:
+    """Return the place of one layer's metadata; *platform* only when outputs are tagged."""
+    return output_dir / METADATA_DIR / _LAYERS_DIR / f"{tagged(env_name, platform)}.json"
+
+
+def combined(entries: Iterable[tuple[LayerKind, Metadata]]) -> Metadata:
+    """Return the combined manifest of *entries*, which keep their order."""
+    layers: dict[str, list[Metadata]] = {kind.value: [] for kind in LayerKind}
+    for kind, metadata in entries:
+        layers[kind.value].append(metadata)
+    return {"layers": layers}
+
+
+def write_export_manifests(environments: Sequence[LayerEnvironment], output_dir: Path) -> Path:
+    """Describe *environments*, which lie in *output_dir* unpacked; return the manifest.
+
+    Raises:
+        OSError: They cannot be written.
+    """
+    entries = [(environment.kind, layer_metadata(environment)) for environment in environments]
+    for _kind, metadata in entries:
+        write_text(metadata_path(output_dir, metadata["layer_name"]), json_text(metadata))
+    manifest = manifest_path(output_dir)
+    write_text(manifest, json_text(combined(entries)))
+    return manifest
+
+
+def listed_entries(manifest: Path) -> list[tuple[LayerKind, Metadata]]:
+    """Return what *manifest* lists; nothing when it is absent, damaged, or not ours.
+
+    Raises:
+        OSError: It is there and cannot be read.
+    """
+    try:
+        document = json.loads(manifest.read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return []
+    layers = _mapping(_mapping(document).get("layers"))
+    listed = [(kind, layers.get(kind.value)) for kind in LayerKind]
+    return [
+        (kind, entry)
+        for kind, entries in listed
+        if isinstance(entries, list)
+        for entry in entries
+        if isinstance(entry, dict)
+    ]
+
+
+def manifests(output_dir: Path) -> Iterator[tuple[Path, Platform | None]]:
+    """Yield every combined manifest in *output_dir*, with its platform when it has one."""
+    if (output_dir / METADATA_DIR).is_symlink():
+        return
+    for platform in (None, *PLATFORMS.values()):
+        path = manifest_path(output_dir, platform)
+        if path.is_file() and not path.is_symlink():
+            yield path, platform
+
+
+def listed_files(output_dir: Path, manifest: Path, platform: Platform | None) -> Iterator[Path]:
+    """Yield the files that *manifest* says were published with it, as far as they are there."""
+    for _kind, entry in listed_entries(manifest):
+        layer, target, archive = (
+            _file_name(entry.get(field))
+            for field in ("layer_name", "install_target", "archive_name")
+        )
+        places = [output_dir / archive] if archive and target and archive.startswith(target) else []
+        if layer:
+            places.append(metadata_path(output_dir, layer, platform))
+        yield from (place for place in places if place.is_file() and not place.is_symlink())
+
+
+def _mapping(value: Any) -> Metadata:
+    return value if isinstance(value, dict) else {}
+
+
+def _file_name(value: Any) -> str | None:
+    """Return *value* if it names a file in the very directory that it is looked up in."""
+    if not isinstance(value, str) or value in ("", ".", "..") or not value.isprintable():
+        return None
+    return None if set(value) & set("/\\:") else value

@@ -1,0 +1,60 @@
+"""What is said about one layer: the fields of the published JSON.
+
+The fields of venvstacks keep their names and meanings; `content_hash`,
+`unpacked_size`, `archive_frames`, `archive_codec` and `python_source` are ours.
+Published files describe archives and nothing else: no build keys, no paths.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC
+from typing import Any
+
+from venvlayers.build.model import LayerEnvironment
+from venvlayers.publish.format import WrittenArchive
+from venvlayers.spec.model import LayerKind
+
+Metadata = dict[str, Any]
+"""A JSON object."""
+
+
+def layer_metadata(environment: LayerEnvironment) -> Metadata:
+    """Return what is said of a layer however it is published; all of it, for an export."""
+    is_runtime = environment.kind is LayerKind.RUNTIME
+    fields: Metadata = {
+        "layer_name": environment.env_name,
+        "install_target": environment.deployed_name,
+        "requirements_hash": environment.requirements_hash,
+        "lock_version": environment.lock_version,
+        "locked_at": environment.locked_at.astimezone(UTC).isoformat(),
+        "runtime_layer": environment.runtime_layer,
+        "python_implementation": str(environment.python),
+        # On Windows pyvenv.cfg names the runtime's exact Python.
+        "bound_to_implementation": is_runtime or environment.platform.is_windows,
+    }
+    if is_runtime:
+        python = environment.python
+        fields["python_source"] = {"source": python.source, "build": python.build}
+    else:
+        fields["required_layers"] = list(environment.required_layers)
+    if environment.launch_module:
+        fields["app_launch_module"] = environment.launch_module
+        fields["app_launch_module_hash"] = environment.launch_module_hash
+    return fields
+
+
+def archive_metadata(
+    environment: LayerEnvironment, archive: WrittenArchive, unpacked_size: int
+) -> Metadata:
+    """Return what is said of a layer that was packed into *archive*."""
+    return layer_metadata(environment) | {
+        "target_platform": environment.platform.name,
+        "content_hash": f"sha256:{archive.tar_sha256}",
+        "unpacked_size": unpacked_size,
+        "archive_name": archive.path.name,
+        "archive_size": archive.size,
+        "archive_hashes": {"sha256": archive.sha256},
+        "archive_codec": dict(archive.codec),
+        "archive_frames": [asdict(frame) for frame in archive.frames],
+    }

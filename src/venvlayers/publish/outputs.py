@@ -1,0 +1,228 @@
+"""Where outputs go, what they are called, and what is there already.
+
+Here outputs are looked at and removed; `publish.py` makes them. Nothing that a
+manifest says is believed before the files were compared with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from errno import EACCES, EDQUOT, EFBIG, ENOSPC, EPERM, EROFS
+from pathlib import Path
+from typing import Protocol
+
+from venvlayers.errors import PublishError
+from venvlayers.files import json_text
+from venvlayers.platforms import Platform
+from venvlayers.publish.canonical_tar import archive_time
+from venvlayers.publish.format import ArchiveFormat
+from venvlayers.publish.manifest import (
+    METADATA_DIR,
+    listed_entries,
+    listed_files,
+    manifest_path,
+    manifests,
+    metadata_path,
+    tagged,
+)
+from venvlayers.publish.metadata import Metadata
+from venvlayers.publish.state import Recipe, Record, read_records
+from venvlayers.spec.model import LayerKind
+
+_FULL = "make room there, or choose another output directory"
+_FORBIDDEN = "choose an output directory that you may write to"
+_HINTS = {ENOSPC: _FULL, EDQUOT: _FULL, EFBIG: _FULL}
+_HINTS |= {EACCES: _FORBIDDEN, EPERM: _FORBIDDEN, EROFS: _FORBIDDEN}
+
+
+class Packable(Protocol):
+    """What decides about an archive: of an environment, or of one that is only planned."""
+
+    @property
+    def key(self) -> str:
+        """Identifies everything that is in it."""
+
+    @property
+    def deployed_name(self) -> str:
+        """The directory that it is unpacked into."""
+
+    @property
+    def locked_at(self) -> datetime:
+        """When its lock last changed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outputs:
+    """Where archives go and how they are made.
+
+    Attributes:
+        directory: Where archives go.
+        platform: What all the layers are built for.
+        tagged: Whether names have the platform in them.
+        format: How archives are packed.
+        state_file: Where to remember what was made of what; not among the outputs.
+        level: How hard archives are compressed; None for the format's default.
+        timestamp: The time of every entry (``SOURCE_DATE_EPOCH``); None for that of the lock.
+    """
+
+    directory: Path
+    platform: Platform
+    tagged: bool
+    format: ArchiveFormat
+    state_file: Path
+    level: int | None = None
+    timestamp: int | None = None
+
+    @property
+    def tag(self) -> Platform | None:
+        """The platform, if names have it in them."""
+        return self.platform if self.tagged else None
+
+    @property
+    def manifest(self) -> Path:
+        """The combined manifest."""
+        return manifest_path(self.directory, self.tag)
+
+    @property
+    def used_level(self) -> int:
+        """The level that archives are compressed with."""
+        return self.format.default_level if self.level is None else self.level
+
+    def archive_name(self, deployed_name: str) -> str:
+        """Return the file name of a layer's archive."""
+        return f"{tagged(deployed_name, self.tag)}{self.format.suffix}"
+
+    def recipe(self, environment: Packable) -> Recipe:
+        """Return all that decides about the bytes of a layer's archive."""
+        return Recipe(
+            key=environment.key,
+            deployed_name=environment.deployed_name,
+            format=self.format.name,
+            codec=dict(self.format.codec(self.used_level)),
+            mtime=archive_time(environment.locked_at, self.timestamp),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedLayer:
+    """A layer whose archive is in place.
+
+    Attributes:
+        kind: Runtime, framework or application.
+        env_name: Its environment name.
+        archive: The file.
+        metadata: What is said about it.
+        reused: Whether the archive was in place already.
+    """
+
+    kind: LayerKind
+    env_name: str
+    archive: Path
+    metadata: Metadata
+    reused: bool
+
+
+@contextmanager
+def explained(directory: Path) -> Iterator[None]:
+    """Turn failures to use *directory* into errors that name the place and say what to do."""
+    try:
+        yield
+    except OSError as error:
+        place = error.filename or directory
+        raise PublishError(
+            f"cannot publish to {directory}: {error.strerror}",
+            hint=_HINTS.get(error.errno or 0, "see whether it is a directory that you may use"),
+            details=None if str(place) == str(directory) else f"{place}",
+        ) from error
+
+
+def published_before(outputs: Outputs) -> dict[str, tuple[Recipe, PublishedLayer]]:
+    """Return the layers that the manifest lists and we remember, if not a byte is amiss.
+
+    By environment name, each with what it was made of. The caller compares the
+    recipe's key, codec and time with those of today. Every archive is read.
+
+    Raises:
+        PublishError: The outputs cannot be read.
+    """
+    with explained(outputs.directory):
+        records = read_records(outputs.state_file, outputs.directory)
+        known = {
+            str(entry["archive_name"]): layer
+            for layer in _described(outputs)
+            if (entry := layer.metadata)
+        }
+        sound = intact(record for name, record in records.items() if name in known)
+    return {
+        known[name].env_name: (records[name].recipe, known[name])
+        for name in known
+        if name in sound and records[name].archive.sha256 == _digest(known[name].metadata)
+    }
+
+
+def _described(outputs: Outputs) -> Iterator[PublishedLayer]:
+    """Yield what the manifest lists, if the layer's own metadata says the same."""
+    for kind, entry in listed_entries(outputs.manifest):
+        layer = kept_layer(kind, entry, outputs)
+        if layer:
+            own = metadata_path(outputs.directory, layer.env_name, outputs.tag)
+            if own.is_file() and own.read_text("utf-8") == json_text(entry):
+                yield layer
+
+
+def kept_layer(kind: LayerKind, entry: Metadata, outputs: Outputs) -> PublishedLayer | None:
+    """Return the layer that a manifest's *entry* describes, None if it is not one of ours."""
+    name, target = entry.get("layer_name"), entry.get("install_target")
+    if not isinstance(name, str) or not isinstance(target, str):
+        return None
+    archive = outputs.archive_name(target)
+    if entry.get("archive_name") != archive or set(target + name) & set("/\\"):
+        return None
+    path = outputs.directory / archive
+    return PublishedLayer(kind=kind, env_name=name, archive=path, metadata=entry, reused=True)
+
+
+def intact(records: Iterable[Record]) -> set[str]:
+    """Return the names of the archives that are there with every byte."""
+    with ThreadPoolExecutor() as pool:  # reading and hashing leave Python's lock alone
+        checked = pool.map(lambda record: (record.archive.path.name, record.is_intact()), records)
+        return {name for name, whole in checked if whole}
+
+
+def _digest(entry: Metadata) -> str | None:
+    hashes = entry.get("archive_hashes")
+    return hashes.get("sha256") if isinstance(hashes, dict) else None
+
+
+def published_outputs(directory: Path) -> tuple[Path, ...]:
+    """Return every file that manifests in *directory* list, then the manifests.
+
+    Raises:
+        PublishError: A manifest cannot be read.
+    """
+    with explained(directory):
+        found = list(manifests(directory))
+        files = [
+            file for path, platform in found for file in listed_files(directory, path, platform)
+        ]
+    return tuple(dict.fromkeys([*files, *(path for path, _platform in found)]))
+
+
+def clean(directory: Path) -> tuple[Path, ...]:
+    """Remove what was published in *directory*, and nothing else; return what it was.
+
+    Raises:
+        PublishError: Something cannot be removed.
+    """
+    outputs = published_outputs(directory)
+    with explained(directory):
+        for path in outputs:
+            path.unlink(missing_ok=True)
+        for emptied in (directory / METADATA_DIR / "env_metadata", directory / METADATA_DIR):
+            with suppress(OSError):  # somebody else's files are in it, or it was never there
+                emptied.rmdir()
+    return outputs

@@ -1,0 +1,158 @@
+"""Publishing: archives, metadata and a manifest, or nothing at all.
+
+Everything new is written into a private directory beside the outputs and put in
+place when all of it is complete, the manifest last. What is in place already,
+byte for byte, is not written again. Nothing in here knows how to compress.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from venvlayers.build.model import LayerEnvironment
+from venvlayers.files import json_text
+from venvlayers.publish.canonical_tar import tar_parts
+from venvlayers.publish.contents import plan_contents
+from venvlayers.publish.manifest import combined, listed_entries, listed_files, metadata_path
+from venvlayers.publish.metadata import Metadata, archive_metadata
+from venvlayers.publish.outputs import Outputs, PublishedLayer, explained, intact, kept_layer
+from venvlayers.publish.state import Record, read_records, write_records
+from venvlayers.publish.transaction import put_in_place, staging_directory
+from venvlayers.report import Kind, Reporter, human_size
+from venvlayers.spec.model import LayerKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A layer that is not published now, and stays in the manifest if it is there.
+
+    Attributes:
+        kind: Runtime, framework or application.
+        env_name: Its environment name.
+    """
+
+    kind: LayerKind
+    env_name: str
+
+
+def publish(
+    layers: Sequence[LayerEnvironment | Kept], outputs: Outputs, reporter: Reporter
+) -> tuple[PublishedLayer, ...]:
+    """Pack *layers* and describe them, in this order; return what the manifest lists.
+
+    Files that the manifest listed before and does not list now are removed (X19).
+
+    Raises:
+        PublishError: It cannot be done; earlier outputs are as they were.
+    """
+    with explained(outputs.directory), staging_directory(outputs.directory) as staging:
+        remembered = read_records(outputs.state_file, outputs.directory)
+        reusable = _reusable(layers, outputs, remembered)
+        records: dict[str, Record] = {}
+        published: list[PublishedLayer] = []
+        for layer in layers:
+            if isinstance(layer, Kept):
+                published += _kept(layer, outputs, remembered, records, reporter)
+                continue
+            name = outputs.archive_name(layer.deployed_name)
+            records[name] = reusable.get(name) or _pack(layer, outputs, staging, reporter)
+            published.append(_published(layer, records[name], reused=name in reusable))
+            if name in reusable:
+                reporter.say(Kind.STEP, f"keeping {layer.env_name}: its archive is in place")
+        # Before the outputs: a record without its archive is harmless, and failing here too.
+        write_records(outputs.state_file, records)
+        _put_in_place(published, outputs, staging)
+    return tuple(published)
+
+
+def _reusable(
+    layers: Sequence[LayerEnvironment | Kept], outputs: Outputs, remembered: Mapping[str, Record]
+) -> dict[str, Record]:
+    """Return the records of archives that would come out as they are, by file name."""
+    recipes = {
+        outputs.archive_name(layer.deployed_name): outputs.recipe(layer)
+        for layer in layers
+        if isinstance(layer, LayerEnvironment)
+    }
+    same = {name: remembered.get(name) for name in recipes}
+    wanted = {
+        name: found for name, found in same.items() if found and found.recipe == recipes[name]
+    }
+    sound = intact(wanted.values())
+    return {name: record for name, record in wanted.items() if name in sound}
+
+
+def _pack(
+    environment: LayerEnvironment, outputs: Outputs, staging: Path, reporter: Reporter
+) -> Record:
+    """Write a new archive into *staging*, and return what its record will be."""
+    contents = plan_contents(environment)
+    recipe = outputs.recipe(environment)
+    name = outputs.archive_name(environment.deployed_name)
+    total = sum(part.size for part in tar_parts(contents, recipe.mtime))
+    label = f"publishing {environment.env_name}"
+    reporter.say(Kind.STEP, f"{label}: {human_size(contents.unpacked_size)}")
+    with reporter.progress(label, total) as progress:
+        archive = outputs.format.write(
+            contents,
+            staging / name,
+            mtime=recipe.mtime,
+            level=outputs.used_level,
+            advance=progress.advance,
+        )
+    placed = replace(archive, path=outputs.directory / name)
+    return Record(recipe=recipe, archive=placed, unpacked_size=contents.unpacked_size)
+
+
+def _published(environment: LayerEnvironment, record: Record, *, reused: bool) -> PublishedLayer:
+    return PublishedLayer(
+        kind=environment.kind,
+        env_name=environment.env_name,
+        archive=record.archive.path,
+        metadata=archive_metadata(environment, record.archive, record.unpacked_size),
+        reused=reused,
+    )
+
+
+def _kept(
+    layer: Kept,
+    outputs: Outputs,
+    remembered: Mapping[str, Record],
+    records: dict[str, Record],
+    reporter: Reporter,
+) -> list[PublishedLayer]:
+    """Return what the manifest says of *layer*, and carry its record over."""
+    for kind, entry in listed_entries(outputs.manifest):
+        found = kept_layer(kind, entry, outputs)
+        if found and (found.kind, found.env_name) == (layer.kind, layer.env_name):
+            if found.archive.is_file() and found.archive.stat().st_size == entry["archive_size"]:
+                if found.archive.name in remembered:
+                    records[found.archive.name] = remembered[found.archive.name]
+                return [found]
+            reporter.say(
+                Kind.WARNING,
+                f"{layer.env_name} leaves the manifest: {found.archive.name} is missing or damaged",
+            )
+    return []
+
+
+def _put_in_place(published: Sequence[PublishedLayer], outputs: Outputs, staging: Path) -> None:
+    before = set(listed_files(outputs.directory, outputs.manifest, outputs.tag))
+    texts: dict[Path, Metadata] = {
+        metadata_path(outputs.directory, layer.env_name, outputs.tag): layer.metadata
+        for layer in published
+    }
+    texts[outputs.manifest] = combined((layer.kind, layer.metadata) for layer in published)
+    moves = [
+        (staging / layer.archive.name, layer.archive) for layer in published if not layer.reused
+    ]
+    for number, (place, metadata) in enumerate(texts.items()):
+        text = json_text(metadata)
+        if not place.is_file() or place.read_bytes() != text.encode():
+            new = staging / f"{number}.json"
+            new.write_bytes(text.encode())
+            moves.append((new, place))
+    superseded = before - texts.keys() - {layer.archive for layer in published}
+    put_in_place(staging, moves, sorted(superseded))

@@ -1,0 +1,108 @@
+"""What we remember about archives that we wrote, so that they need not be written again.
+
+It lies with the builds, not with the outputs: it has build keys, which are
+nobody else's business. A record is a claim about a file; whoever relies on it
+compares the file first (X24).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from venvlayers.files import json_text, sha256_file, write_text
+from venvlayers.publish.format import Frame, WrittenArchive
+
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """All that decides about an archive's bytes.
+
+    Attributes:
+        key: The environment's.
+        deployed_name: The directory in the archive.
+        format: The format's name.
+        codec: What the format says of itself.
+        mtime: The time of every entry.
+    """
+
+    key: str
+    deployed_name: str
+    format: str
+    codec: Mapping[str, str | int]
+    mtime: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """An archive that we wrote.
+
+    Attributes:
+        recipe: What it was made of.
+        archive: What came out; `path` is where it was put.
+        unpacked_size: The size of all files in it together.
+    """
+
+    recipe: Recipe
+    archive: WrittenArchive
+    unpacked_size: int
+
+    def is_intact(self) -> bool:
+        """Tell whether the archive is still there with every byte; reads all of it."""
+        path = self.archive.path
+        try:
+            same_size = path.is_file() and path.stat().st_size == self.archive.size
+            return same_size and sha256_file(path) == f"sha256:{self.archive.sha256}"
+        except (FileNotFoundError, PermissionError):
+            return False
+
+
+def read_records(state_file: Path, output_dir: Path) -> dict[str, Record]:
+    """Return what was recorded about archives in *output_dir*, by file name.
+
+    What another version of us recorded, and a damaged file, count as nothing.
+
+    Raises:
+        OSError: The file is there and cannot be read.
+    """
+    try:
+        document = json.loads(state_file.read_bytes())
+        if document["version"] != _VERSION:
+            return {}
+        return {name: _record(output_dir / name, raw) for name, raw in document["archives"].items()}
+    except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
+
+
+def write_records(state_file: Path, records: Mapping[str, Record]) -> None:
+    """Record *records*, and forget all others.
+
+    Raises:
+        OSError: The file cannot be written; it is as it was.
+    """
+    archives = {name: _raw(record) for name, record in records.items()}
+    text = json_text({"version": _VERSION, "archives": archives})
+    write_text(state_file, text)
+
+
+def _raw(record: Record) -> dict[str, Any]:
+    archive = asdict(record.archive)
+    del archive["path"], archive["codec"]  # the file's name is the key; the recipe has the codec
+    return {
+        "recipe": asdict(record.recipe),
+        "archive": archive,
+        "unpacked_size": record.unpacked_size,
+    }
+
+
+def _record(path: Path, raw: Any) -> Record:
+    recipe = Recipe(**raw["recipe"])
+    fields = dict(raw["archive"])
+    frames = tuple(Frame(**frame) for frame in fields.pop("frames"))
+    archive = WrittenArchive(path=path, codec=recipe.codec, frames=frames, **fields)
+    return Record(recipe=recipe, archive=archive, unpacked_size=raw["unpacked_size"])
