@@ -106,7 +106,7 @@ class _Unpacking:
                 while member := tar.next():
                     self._check(member)
                     self._write(tar, member)
-                    tar.members.clear()  # tarfile would keep every one
+                    tar.members.clear()  # type: ignore[attr-defined] # it would keep every one
                 stream.check_end(tar.offset)
         if not self._kinds:
             raise UnpackError(f"{self._archive.name} is empty")

@@ -6,6 +6,7 @@ rename is whole, it leaves each file either old or new, and the next run mends i
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -56,6 +57,8 @@ def put_in_place(
 def _keep(place: Path, kept: Path) -> Path | None:
     if not place.exists():
         return None
+    if place.is_dir():  # somebody else's; our outputs are files
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(place))
     try:
         os.link(place, kept)  # leaves the old file in place until the rename
     except OSError:  # exFAT and some network shares have no hard links

@@ -14,13 +14,27 @@ LAYERS = []
 
 def _add_layers():
     here = os.path.dirname(os.path.abspath(__file__))
-    known = {os.path.normcase(os.path.abspath(path)) for path in sys.path}
-    for name, relative in LAYERS:
-        directory = os.path.normpath(os.path.join(here, relative))
+    layers = [(name, os.path.normpath(os.path.join(here, place))) for name, place in LAYERS]
+    later = {os.path.normcase(directory) for _, directory in layers}
+    known = _forget(later)
+    for name, directory in layers:
         if not os.path.isdir(directory):
             _missing(name, directory)
         # With the known paths given, site does not compute them anew each time.
         site.addsitedir(directory, known)
+        later.discard(os.path.normcase(directory))
+        known = _forget(later)
+
+
+def _forget(directories):
+    """Take directories off the path, and return what is left on it.
+
+    _venvstacks.pth, ours and those of the layers below, put all of them there at
+    once. Each is added again in its turn, so that what its own .pth files add comes
+    before the layers below it.
+    """
+    sys.path[:] = [path for path in sys.path if os.path.normcase(path) not in directories]
+    return {os.path.normcase(os.path.abspath(path)) for path in sys.path}
 
 
 def _missing(name, directory):

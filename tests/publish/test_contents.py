@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.layers import Link, Program, make_layer, make_runtime
+from venvlayers.errors import PublishError
+from venvlayers.publish.contents import OWN_GROUP, EntryKind, plan_contents
+from venvlayers.publish.links import link_destination
+
+
+def paths(contents: object, group: str = OWN_GROUP) -> list[str]:
+    (found,) = [found for found in contents.groups if found.name == group]  # type: ignore[attr-defined]
+    return [entry.path for entry in found.entries]
+
+
+def test_what_no_distribution_owns_comes_first_with_all_directories(tmp_path: Path) -> None:
+    contents = plan_contents(make_layer(tmp_path / "env"))
+    assert [group.name for group in contents.groups] == [OWN_GROUP, "alpha", "beta"]
+    assert paths(contents) == [
+        *("", "bin", "bin/python", "bin/tool", "empty", "empty-dir", "postinstall.py", "site"),
+        *("site/alpha", "site/alpha-1.0.dist-info", "site/gr\u00fc\u00df gott.txt"),
+    ]
+    assert paths(contents, "alpha") == ["site/alpha-1.0.dist-info/RECORD", "site/alpha/__init__.py"]
+    assert contents.unpacked_size == sum(
+        path.stat().st_size
+        for path in (tmp_path / "env").rglob("*")
+        if path.is_file() and not path.is_symlink()
+    )
+
+
+def test_entries_say_all_that_an_archive_needs(tmp_path: Path) -> None:
+    contents = plan_contents(make_layer(tmp_path / "env"))
+    entries = {entry.path: entry for group in contents.groups for entry in group.entries}
+    assert entries["bin/python"].target == "../../cpython-3.12/bin/python3.12"
+    assert entries["bin/python"].kind is EntryKind.SYMLINK
+    assert entries["bin/tool"].executable
+    assert not entries["site/beta.py"].executable
+    assert entries["site/beta.py"].size == 300
+    assert entries["empty-dir"].kind is EntryKind.DIRECTORY
+
+
+def test_order_is_that_of_code_points_in_whole_paths(tmp_path: Path) -> None:
+    names = ["a/z", "a-b", "a.b", "a", "Z", "\u00e4", "\U0001f600", "\uffee"]
+    files = {name: b"" for name in names if name != "a"}
+    contents = plan_contents(make_layer(tmp_path / "env", files))
+    assert paths(contents) == ["", *sorted(names)]
+
+
+def test_a_file_of_two_distributions_belongs_to_the_first(tmp_path: Path) -> None:
+    owners = {"zeta": ("shared", "z"), "alpha": ("shared", "missing")}
+    contents = plan_contents(make_layer(tmp_path / "env", {"shared": b"", "z": b""}, owners))
+    assert paths(contents, "alpha") == ["shared"]
+    assert paths(contents, "zeta") == ["z"]
+
+
+def test_a_distribution_without_files_has_no_group(tmp_path: Path) -> None:
+    contents = plan_contents(make_layer(tmp_path / "env", {}, {"ghost": ("gone.py",)}))
+    assert [group.name for group in contents.groups] == [OWN_GROUP]
+
+
+def test_bytecode_is_left_out_everywhere(tmp_path: Path) -> None:
+    left_out = [
+        *("__pycache__/m.cpython-312.pyc", "site/__pycache__/x/kept.py", "site/m.pyc"),
+        *("site/m.pyo", "site/deep/er/__pycache__/m.txt"),
+    ]
+    kept = ["site/m.py", "site/pycache/m.py", "site/pyc", "site/dir.pyc/data"]
+    env = make_layer(tmp_path / "env", dict.fromkeys([*left_out, *kept], b""))
+    listed = paths(plan_contents(env))
+    assert set(kept) <= set(listed)
+    assert not set(left_out) & set(listed)
+    assert not [path for path in listed if "__pycache__" in path]
+
+
+def test_x8_a_nested_sitecustomize_is_just_a_file(tmp_path: Path) -> None:
+    name = "site/opentelemetry/auto/sitecustomize.py"
+    contents = plan_contents(make_layer(tmp_path / "env", {name: b""}, {"otel": (name,)}))
+    assert paths(contents, "otel") == [name]
+
+
+def test_what_cannot_be_carried_is_named(tmp_path: Path) -> None:
+    env = make_layer(tmp_path / "env")
+    os.mkfifo(env.path / "site" / "pipe")
+    with pytest.raises(PublishError, match=r"app-demo: site/pipe is neither") as failure:
+        plan_contents(env)
+    assert failure.value.hint
+
+
+def test_sockets_are_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    env = make_layer(tmp_path / "env")
+    monkeypatch.chdir(env.path)  # the name of a socket is at most a hundred bytes
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("listening")
+        with pytest.raises(PublishError, match="listening"):
+            plan_contents(env)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has names that are no text")
+def test_names_are_utf8(tmp_path: Path) -> None:
+    env = make_layer(tmp_path / "env")
+    Path(os.fsdecode(os.fsencode(env.path) + b"/caf\xe9")).write_bytes(b"")
+    with pytest.raises(PublishError, match=r"app-demo: .*caf.* not UTF-8"):
+        plan_contents(env)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has names that are no text")
+def test_symlink_targets_are_utf8(tmp_path: Path) -> None:
+    env = make_layer(tmp_path / "env")
+    os.symlink(b"caf\xe9", os.fsencode(env.path / "link"))
+    with pytest.raises(PublishError, match="not UTF-8"):
+        plan_contents(env)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *("/etc/passwd", "../../other-layer/x", "../..", "../../..", "../../../cpython-3.12/x"),
+        *("../../cpython-3.12", "../../cpython-3.12-evil/x", "C:/x", "a\\b", "x/../../y"),
+    ],
+)
+def test_symlinks_stay_inside(tmp_path: Path, target: str) -> None:
+    env = make_layer(tmp_path / "env", {"bin/link": Link(target)})
+    with pytest.raises(PublishError, match="app-demo: the symlink bin/link leads out"):
+        plan_contents(env)
+
+
+@pytest.mark.parametrize(
+    "target", ["../x", "x", "./x", "../../cpython-3.12/bin/x", "../../app-demo/x", ".."]
+)
+def test_symlinks_to_the_layer_and_its_runtime_are_kept(tmp_path: Path, target: str) -> None:
+    env = make_layer(tmp_path / "env", {"bin/link": Link(target)})
+    assert "bin/link" in paths(plan_contents(env))
+
+
+def test_a_runtime_links_to_itself(tmp_path: Path) -> None:
+    assert "bin/python" in paths(plan_contents(make_runtime(tmp_path / "env")))
+
+
+def test_an_environment_that_is_gone_is_named(tmp_path: Path) -> None:
+    env = make_layer(tmp_path / "env")
+    env.path.rename(tmp_path / "elsewhere")
+    with pytest.raises(PublishError, match=r"app-demo: cannot read .*env"):
+        plan_contents(env)
+
+
+def test_only_the_owner_s_executable_bit_counts(tmp_path: Path) -> None:
+    env = make_layer(tmp_path / "env", {"a": Program(), "b": b""})
+    (env.path / "a").chmod(0o700)
+    (env.path / "b").chmod(0o611)
+    found = {entry.path: entry.executable for entry in plan_contents(env).groups[0].entries}
+    assert found == {"": False, "a": True, "b": False}
+
+
+@pytest.mark.parametrize(
+    ("member", "target", "place"),
+    [
+        ("app/bin/python", "../../rt/bin/python", "rt/bin/python"),
+        ("app/a/b", "c", "app/a/c"),
+        ("app/a", ".", "app"),
+        ("app/a", "..", None),
+        ("app/a", "../..", None),
+        ("app/a", "", None),
+        ("app/a", "x/..", None),
+        ("app/a", "x/../../../etc", None),
+        ("app/a", "//etc", None),
+        ("app/a", "z:x", None),
+    ],
+)
+def test_where_links_lead(member: str, target: str, place: str | None) -> None:
+    assert link_destination(member, target) == place
