@@ -6,6 +6,9 @@ need nothing that was installed before.
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import nox
@@ -33,8 +36,37 @@ def tests(session: nox.Session) -> None:
         session.run("pytest", *session.posargs)
         return
     session.run("coverage", "erase")
+    session.env["VENVSTACKS_TEST_PYTHONS"] = os.pathsep.join(_other_pythons(session))
     # pytest-cov combines what the workers measured, and reports as pyproject.toml says.
     session.run("pytest", "-n", "auto", "--cov", "--cov-config=pyproject.toml")
+
+
+def _other_pythons(session: nox.Session) -> Iterator[str]:
+    """Install the project for the other Pythons of this machine that can run it.
+
+    Archives must not depend on which of them does.
+    """
+    running = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    for series in ("3.11", "3.12", "3.13"):
+        program = _find_python(series)
+        if series == running or program is None:
+            continue
+        home = Path(session.virtualenv.location).resolve() / f"python{series}"
+        session.run("uv", "venv", "--quiet", "--clear", "--python", program, str(home))
+        python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        session.run("uv", "pip", "install", "--quiet", "--python", str(python), ".")
+        yield str(python)
+
+
+def _find_python(series: str) -> str | None:
+    """Find a Python by its series; pyenv's shims fail for versions that are not selected."""
+    entries = [Path(entry) for entry in os.get_exec_path()]
+    shims = [entry for entry in entries if entry.name == "shims"]
+    places = [entry for entry in entries if entry not in shims]
+    for shim in shims:
+        places += sorted(shim.parent.glob("versions/*/bin"))
+    found = (place / f"python{series}" for place in places)
+    return next((str(program) for program in found if program.is_file()), None)
 
 
 @nox.session
