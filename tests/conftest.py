@@ -13,7 +13,7 @@ import pytest
 from support.index import Index
 from support.projects import Project
 
-pytest_plugins = ("support.hatch",)
+pytest_plugins = ("support.hatch", "support.stock")
 
 _DROPPED = ("UV_", "PIP_", "VENVSTACKS_", "HATCH_", "XDG_", "VIRTUAL_ENV", "SOURCE_DATE_EPOCH")
 _NOBODY = "http://127.0.0.1:9"  # the discard port: nothing listens there

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -41,6 +42,7 @@ from venvlayers.spec.parse import load
 from venvlayers.uv import find_uv
 
 if TYPE_CHECKING:
+    from venvlayers.build.environment import BuildContext, Order
     from venvlayers.build.model import LayerEnvironment
     from venvlayers.lock.model import LayerLock
     from venvlayers.publish.outputs import Outputs, PublishedLayer
@@ -317,14 +319,11 @@ def _step(run: _Run, what: str, reason: str | None = None) -> Iterator[None]:
 
 
 def _build_stage(run: _Run, locks: Mapping[str, LayerLock]) -> list[LayerEnvironment]:
-    """Return the environment of every layer for this platform, built where its key changed."""
-    from venvlayers.build.environment import (  # noqa: PLC0415
-        BuildContext,
-        Order,
-        build_layer,
-        describe,
-        recorded_key,
-    )
+    """Return the environment of every layer for this platform, built where its key changed.
+
+    Environments only hold paths to those below, so they are filled side by side.
+    """
+    from venvlayers.build.environment import BuildContext, Order  # noqa: PLC0415
 
     context = BuildContext(
         layout=run.layout,
@@ -332,17 +331,36 @@ def _build_stage(run: _Run, locks: Mapping[str, LayerLock]) -> list[LayerEnviron
         runtime=_runtime_context(run),
         sources=_sources(),
     )
-    environments = []
-    for target in _targets(run):
-        layer = target.layer
-        name = layer.env_name
-        order = Order(target=target, lock=locks[name])
-        if recorded_key(run.layout, name, run.platform) == target.key:
-            environments.append(describe(order, context))
-        else:
-            with _step(run, f"building {name}"):
-                environments.append(build_layer(order, context))
-    return environments
+    orders = [Order(target=target, lock=locks[target.layer.env_name]) for target in _targets(run)]
+    pool = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1))
+    try:
+        built: dict[str, Future[LayerEnvironment]] = {}
+        for order in orders:
+            # In this order, so what a task waits for has begun before it.
+            below = [built[name] for name in order.layer.lower]
+            built[order.layer.env_name] = pool.submit(_built, run, order, context, below)
+        return [built[order.layer.env_name].result() for order in orders]
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _built(
+    run: _Run, order: Order, context: BuildContext, below: Sequence[Future[LayerEnvironment]]
+) -> LayerEnvironment:
+    from venvlayers.build.environment import (  # noqa: PLC0415
+        build_layer,
+        describe,
+        looks_below,
+        recorded_key,
+    )
+
+    name = order.layer.env_name
+    if recorded_key(run.layout, name, run.platform) == order.target.key:
+        return describe(order, context)
+    if looks_below(order, context):
+        wait(below)
+    with _step(run, f"building {name}"):
+        return build_layer(order, context)
 
 
 def _targets(run: _Run) -> list[Target]:

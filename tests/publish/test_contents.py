@@ -9,12 +9,12 @@ import pytest
 
 from support.layers import Link, Program, make_layer, make_runtime
 from venvlayers.errors import PublishError
-from venvlayers.publish.contents import OWN_GROUP, EntryKind, plan_contents
+from venvlayers.publish.contents import OWN_GROUP, EntryKind, LayerContents, plan_contents
 from venvlayers.publish.links import link_destination
 
 
-def paths(contents: object, group: str = OWN_GROUP) -> list[str]:
-    (found,) = [found for found in contents.groups if found.name == group]  # type: ignore[attr-defined]
+def paths(contents: LayerContents, group: str = OWN_GROUP) -> list[str]:
+    (found,) = [found for found in contents.groups if found.name == group]
     return [entry.path for entry in found.entries]
 
 
@@ -110,7 +110,7 @@ def test_names_are_utf8(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has names that are no text")
 def test_symlink_targets_are_utf8(tmp_path: Path) -> None:
     env = make_layer(tmp_path / "env")
-    os.symlink(b"caf\xe9", os.fsencode(env.path / "link"))
+    (env.path / "link").symlink_to(os.fsdecode(b"caf\xe9"))
     with pytest.raises(PublishError, match="not UTF-8"):
         plan_contents(env)
 

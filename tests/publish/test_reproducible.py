@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.compare import assert_same_archives, tar_bytes
-from support.layers import SMALL_FILES, Link, make_layer, write_files
+from support.layers import SMALL_FILES, FileContent, Link, make_layer, write_files
 from venvlayers.build.model import LayerEnvironment
 from venvlayers.publish.contents import plan_contents
 from venvlayers.publish.zstd import ZstdTar
@@ -147,7 +147,7 @@ def test_a_comparison_says_when_one_is_shorter(tmp_path: Path) -> None:
 @pytest.mark.skipif(not (shutil.which("tar") and shutil.which("zstd")), reason="needs tar, zstd")
 @pytest.mark.parametrize("way", ["tar", "pipe"])
 def test_ordinary_tools_unpack_it(tmp_path: Path, way: str) -> None:
-    long = {f"{'long ' * 15}/{'name' * 50}": b"long", "l": Link("t" * 150)}
+    long: dict[str, FileContent] = {f"{'long ' * 15}/{'name' * 50}": b"long", "l": Link("t" * 150)}
     env = make_layer(tmp_path / "env", SMALL_FILES | long)
     archive = pack(env, tmp_path / "a.tar.zst")
     out = tmp_path / "out"

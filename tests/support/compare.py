@@ -76,12 +76,15 @@ def _place(archive: Path, offset: int) -> str:
 
 def _member_at(archive: Path, offset: int) -> str:
     found = "before the first member"
-    with archive.open("rb") as file, _open_tar(archive, file) as stream:
-        with tarfile.open(fileobj=stream, mode="r|") as tar:
-            for member in tar:
-                if member.offset > offset:
-                    break
-                part = "header" if offset < member.offset_data else "content"
-                start = member.offset if part == "header" else member.offset_data
-                found = f"{part} of {member.name!r} at {offset - start}"
+    with (
+        archive.open("rb") as file,
+        _open_tar(archive, file) as stream,
+        tarfile.open(fileobj=stream, mode="r|") as tar,
+    ):
+        for member in tar:
+            if member.offset > offset:
+                break
+            part = "header" if offset < member.offset_data else "content"
+            start = member.offset if part == "header" else member.offset_data
+            found = f"{part} of {member.name!r} at {offset - start}"
     return found

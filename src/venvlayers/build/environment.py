@@ -82,6 +82,11 @@ def recorded_key(layout: Layout, env_name: str, platform: Platform) -> str | Non
     return key if isinstance(key, str) else None
 
 
+def looks_below(order: Order, context: BuildContext) -> bool:
+    """Tell whether building needs the environments below to be in place."""
+    return order.layer.launch_module is not None or context.platform.is_windows
+
+
 def build_layer(order: Order, context: BuildContext) -> LayerEnvironment:
     """Build an environment and put it in its place.
 

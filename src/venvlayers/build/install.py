@@ -17,7 +17,7 @@ from packaging.pylock import Package, PackageWheel, PylockSelectError
 
 from venvlayers.build.scheme import Scheme
 from venvlayers.errors import BuildError
-from venvlayers.files import remove_tree, walk_sorted
+from venvlayers.files import remove_tree
 from venvlayers.lock.model import LayerLock
 from venvlayers.lock.wheels import supported_tags
 from venvlayers.platforms import Platform
@@ -86,13 +86,22 @@ def _install_list(selected: Iterable[tuple[Package, PackageWheel]], lock_dir: Pa
     return tomli_w.dumps({"lock-version": "1.0", "created-by": "venvlayers", "packages": packages})
 
 
-def _move(prefix: Path, env: Path, scheme: Scheme) -> None:
-    """Move what was installed for the host's layout into the target's."""
-    for relative, entry in walk_sorted(prefix):
-        if entry.is_dir(follow_symlinks=False):
-            continue
-        target = env / scheme.place(relative)
-        if os.path.lexists(target):
-            raise BuildError(f"two files want to be {scheme.place(relative)} in {env.name}")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.rename(entry.path, target)  # noqa: PTH104 - the entry's path is a string
+def _move(prefix: Path, env: Path, scheme: Scheme, below: str = "") -> None:
+    """Move what was installed for the host's layout into the target's.
+
+    Directories go as a whole where nothing is in their place yet: a rename costs
+    the same for a package as for a file.
+    """
+    with os.scandir(prefix / below) as listing:
+        entries = sorted(listing, key=lambda entry: entry.name)
+    for entry in entries:
+        installed = f"{below}{entry.name}"
+        target = env / scheme.place(installed)
+        exists = os.path.lexists(target)
+        if entry.is_dir(follow_symlinks=False) and (exists or not scheme.moves_whole(installed)):
+            _move(prefix, env, scheme, f"{installed}/")
+        elif exists:
+            raise BuildError(f"two packages of {env.name} bring {scheme.place(installed)}")
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.rename(entry.path, target)  # noqa: PTH104 - the entry's path is a string

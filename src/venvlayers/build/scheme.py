@@ -18,6 +18,7 @@ _PACKAGES = re.compile(
     r"(?:local/)?(?:lib|lib64|Lib)/(?:python[\d.]+t?/)?(?:site|dist)-packages/", re.ASCII
 )
 _SCRIPTS = re.compile(r"(?:local/)?(?:bin|Scripts)/")
+_SPLIT = ("bin", "include", "lib", "lib64", "Lib", "local", "Scripts")
 _HEADERS = re.compile(r"include/site/python[\d.]+t?/", re.ASCII)
 
 
@@ -44,10 +45,18 @@ class Scheme:
                 return target + installed[match.end() :]
         return installed
 
+    def moves_whole(self, installed: str) -> bool:
+        """Tell whether everything below the directory *installed* stays together when placed."""
+        inside = any(pattern.match(installed) for pattern in (_PACKAGES, _SCRIPTS, _HEADERS))
+        return inside or installed.partition("/")[0] not in _SPLIT
+
     def recorded(self, place: str) -> str:
         """Return how a `RECORD` names the file at *place*: relative to site-packages."""
+        inside = f"{self.site_packages}/"
+        if place.startswith(inside):
+            return place[len(inside) :]
         return posixpath.relpath(place, self.site_packages)
 
     def from_record(self, recorded: str) -> str:
         """Return the place of a file that a `RECORD` in site-packages names."""
-        return posixpath.normpath(posixpath.join(self.site_packages, recorded.replace("\\", "/")))
+        return posixpath.normpath(f"{self.site_packages}/{recorded}".replace("\\", "/"))

@@ -42,7 +42,8 @@ class ZstdTar:
 
     def __init__(self, *, threads: int | None = None) -> None:
         # With no worker at all libzstd makes other bytes; the number of them does not matter.
-        self._threads = max(1, threads or min(os.cpu_count() or 1, _MOST_WORKERS))
+        wanted = min(os.cpu_count() or 1, _MOST_WORKERS) if threads is None else threads
+        self._threads = max(1, wanted)
 
     def codec(self, level: int) -> Codec:
         """Return what decides about an archive's bytes.

@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+from support.layers import LOCKED_AT, SMALL_FILES, make_layer, make_runtime
+from venvlayers.build.model import LayerEnvironment
+from venvlayers.deploy.unpack import unpack
+from venvlayers.errors import UnpackError
+from venvlayers.files import sha256_file
+from venvlayers.publish.canonical_tar import archive_time
+from venvlayers.publish.contents import plan_contents
+from venvlayers.publish.zstd import ZstdTar
+
+MTIME = archive_time(LOCKED_AT, None)
+
+
+def pack(environment: LayerEnvironment, place: Path) -> Path:
+    ZstdTar().write(
+        plan_contents(environment), place, mtime=MTIME, level=3, advance=lambda _amount: None
+    )
+    return place
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    return pack(make_layer(tmp_path / "env"), tmp_path / "app-demo.tar.zst")
+
+
+def tree(root: Path) -> dict[str, Any]:
+    """Return everything below *root*: content, target, kind and executable bit."""
+    return {
+        path.relative_to(root).as_posix(): str(path.readlink())
+        if path.is_symlink()
+        else (path.is_dir() or path.read_bytes(), os.access(path, os.X_OK))
+        for path in root.rglob("*")
+    }
+
+
+def nothing_new(destination: Path) -> bool:
+    return not destination.exists() or not list(destination.iterdir())
+
+
+def test_a_layer_comes_back_as_it_was(tmp_path: Path, archive: Path) -> None:
+    place = unpack(archive, tmp_path / "deployed")
+    assert place == tmp_path / "deployed" / "app-demo"
+    assert tree(place) == tree(tmp_path / "env")
+    assert {path.lstat().st_mtime for path in [place, *place.rglob("*")]} == {MTIME}
+    assert [path.name for path in (tmp_path / "deployed").iterdir()] == ["app-demo"]
+
+
+def test_siblings_are_found_through_links(tmp_path: Path, archive: Path) -> None:
+    deployed = tmp_path / "deployed"
+    unpack(archive, deployed)
+    unpack(pack(make_runtime(tmp_path / "rt"), tmp_path / "rt.tar.zst"), deployed)
+    assert (deployed / "app-demo" / "bin" / "python").read_bytes().startswith(b"\x7fELF")
+
+
+def test_the_umask_is_the_user_s(tmp_path: Path, archive: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        place = unpack(archive, tmp_path / "deployed")
+    finally:
+        os.umask(before)
+    modes = [(place / name).stat().st_mode & 0o777 for name in ("bin", "bin/tool", "empty")]
+    assert modes == [0o750, 0o750, 0o640]
+
+
+@pytest.mark.parametrize("prefix", ["", "sha256:"])
+def test_the_expected_digest_is_compared(tmp_path: Path, archive: Path, prefix: str) -> None:
+    digest = prefix + sha256_file(archive).removeprefix("sha256:")
+    assert unpack(archive, tmp_path / "deployed", expected_sha256=digest).is_dir()
+    with pytest.raises(UnpackError, match=r"app-demo.tar.zst is not what was published"):
+        unpack(archive, tmp_path / "other", expected_sha256=prefix + "0" * 64)
+    assert nothing_new(tmp_path / "other")
+
+
+def test_a_layer_that_is_there_is_only_replaced_on_request(tmp_path: Path, archive: Path) -> None:
+    place = unpack(archive, tmp_path / "deployed")
+    (place / "mine").write_bytes(b"")
+    with pytest.raises(UnpackError, match="app-demo is there already"):
+        unpack(archive, tmp_path / "deployed")
+    assert (place / "mine").exists()
+    assert unpack(archive, tmp_path / "deployed", replace=True) == place
+    assert tree(place) == tree(tmp_path / "env")
+    assert [path.name for path in (tmp_path / "deployed").iterdir()] == ["app-demo"]
+
+
+def test_a_damaged_archive_replaces_nothing(tmp_path: Path, archive: Path) -> None:
+    place = unpack(archive, tmp_path / "deployed")
+    before = tree(place)
+    os.truncate(archive, archive.stat().st_size - 20)
+    with pytest.raises(UnpackError):
+        unpack(archive, tmp_path / "deployed", replace=True)
+    assert tree(place) == before
+
+
+def test_wherever_an_archive_is_cut_it_is_noticed(tmp_path: Path, archive: Path) -> None:
+    data = archive.read_bytes()
+    for size in [*range(0, len(data), 37), *range(len(data) - 30, len(data))]:
+        archive.write_bytes(data[:size])
+        with pytest.raises(UnpackError, match=r"app-demo.tar.zst is (damaged|empty)"):
+            unpack(archive, tmp_path / "deployed")
+        assert nothing_new(tmp_path / "deployed")
+
+
+def test_whichever_byte_is_damaged_it_is_noticed(tmp_path: Path, archive: Path) -> None:
+    data = archive.read_bytes()
+    for at in range(0, len(data), 53):
+        archive.write_bytes(data[:at] + bytes([data[at] ^ 0x55]) + data[at + 1 :])
+        with pytest.raises(UnpackError):
+            unpack(archive, tmp_path / "deployed")
+        assert nothing_new(tmp_path / "deployed")
+
+
+def test_what_is_appended_is_noticed(tmp_path: Path, archive: Path) -> None:
+    data = archive.read_bytes()
+    for more in (b"garbage", zstandard.compress(b"more"), data):
+        archive.write_bytes(data + more)
+        with pytest.raises(UnpackError):
+            unpack(archive, tmp_path / "deployed")
+    assert nothing_new(tmp_path / "deployed")
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE, **fields: Any) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type = kind
+    info.mode = 0o755
+    for field, value in fields.items():
+        setattr(info, field, value)
+    return info
+
+
+def write_hostile(place: Path, *members: tarfile.TarInfo) -> Path:
+    """Write an archive of exactly *members*, whose content is ``evil``."""
+    data = io.BytesIO()
+    for info in members:
+        info.size = 4 if info.isreg() else 0
+        data.write(
+            info.tobuf(tarfile.PAX_FORMAT) + (b"evil".ljust(512, b"\0") if info.isreg() else b"")
+        )
+    data.write(bytes(1024))
+    place.write_bytes(zstandard.ZstdCompressor(write_checksum=True).compress(data.getvalue()))
+    return place
+
+
+def top() -> tarfile.TarInfo:
+    return member("top", tarfile.DIRTYPE)
+
+
+def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarInfo:
+    return member(name, kind, linkname=target)
+
+
+def test_the_hostile_archives_below_would_be_good_otherwise(tmp_path: Path) -> None:
+    archive = write_hostile(tmp_path / "a.tar.zst", top(), member("top/x"), link("top/y", "x"))
+    assert tree(unpack(archive, tmp_path / "deployed")) == {"x": (b"evil", True), "y": "x"}
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [top(), member("/tmp/evil")],
+        [top(), member("top/../../evil")],
+        [top(), member("../evil")],
+        [top(), member("top/./x")],
+        [top(), member("top//x")],
+        [top(), member("top/a\\..\\x")],
+        [member("..", tarfile.DIRTYPE)],
+        [member(".", tarfile.DIRTYPE)],
+        [member("file-at-the-top")],
+        [link("top", "/etc")],
+        [top(), member("other", tarfile.DIRTYPE)],
+        [member("top/x")],
+        [top(), member("top/missing/x")],
+        [top(), member("top/x"), member("top/x/y")],
+        [top(), member("top/x"), member("top/x")],
+        [top(), top()],
+        [top(), link("top/x", "/etc/passwd")],
+        [top(), link("top/x", "../../etc/passwd")],
+        [top(), link("top/x", "..")],
+        [top(), link("top/x", "a/../../../evil")],
+        [top(), link("top/x", "C:\\evil")],
+        [top(), link("top/x", "")],
+        [top(), link("top/x", "."), member("top/x/y")],
+        [top(), link("top/x", "../other"), member("top/x/y")],
+        [top(), link("top/x", "."), link("top/y", "x/../../../evil")],
+        [top(), member("top/x"), link("top/y", "top/x", tarfile.LNKTYPE)],
+        [top(), link("top/y", "/etc/passwd", tarfile.LNKTYPE)],
+        [top(), member("top/x", tarfile.CHRTYPE)],
+        [top(), member("top/x", tarfile.BLKTYPE)],
+        [top(), member("top/x", tarfile.FIFOTYPE)],
+        [top(), member("top/x", tarfile.CONTTYPE)],
+        [top(), member("top/x", mode=0o4755)],
+        [top(), member("top/x", mode=0o2755)],
+        [top(), member("top/x", mtime=-1)],
+        [top(), member("top/x", pax_headers={"mtime": "nan"})],
+        [top(), member("top/x", pax_headers={"mtime": "1e300"})],
+        [top(), member("top/x", pax_headers={"path": "../../evil"})],
+        [top(), member("top/x", pax_headers={"GNU.sparse.size": "9", "GNU.sparse.map": "0,1"})],
+    ],
+    ids=lambda members: " ".join(f"{m.name} {m.type.decode()} {m.linkname}" for m in members),
+)
+def test_hostile_archives_are_refused(tmp_path: Path, members: list[tarfile.TarInfo]) -> None:
+    archive = write_hostile(tmp_path / "bad.tar.zst", *members)
+    with pytest.raises(UnpackError, match=r"bad.tar.zst") as failure:
+        unpack(archive, tmp_path / "deep" / "deployed")
+    assert failure.value.hint
+    assert nothing_new(tmp_path / "deep" / "deployed")
+    assert {path.name for path in tmp_path.iterdir()} == {"bad.tar.zst", "deep"}
+
+
+def test_the_member_is_named(tmp_path: Path) -> None:
+    archive = write_hostile(tmp_path / "bad.tar.zst", top(), member("top/../../evil"))
+    with pytest.raises(UnpackError, match=r"bad.tar.zst: 'top/../../evil' has a name"):
+        unpack(archive, tmp_path / "deployed")
+
+
+def test_headers_without_end_are_refused(tmp_path: Path) -> None:
+    """tarfile goes a level deeper for each."""
+    header = tarfile.TarInfo("x").create_pax_global_header({"comment": "x"})
+    place = tmp_path / "bad.tar.zst"
+    place.write_bytes(zstandard.compress(header * 3000))
+    with pytest.raises(UnpackError, match="damaged"):
+        unpack(place, tmp_path / "deployed")
+
+
+def garbage(place: Path) -> None:
+    place.write_bytes(b"no archive at all")
+
+
+def plain_tar(place: Path) -> None:
+    place.write_bytes(bytes(10240))
+
+
+def names_that_are_no_text(place: Path) -> None:
+    info = member("top/caf\udce9")
+    header = info.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
+    data = top().tobuf() + header + bytes(1024)
+    place.write_bytes(zstandard.compress(data))
+
+
+def a_large_window(place: Path) -> None:
+    parameters = zstandard.ZstdCompressionParameters(window_log=30, write_content_size=False)
+    stream = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    place.write_bytes(stream.compress(bytes(5000)) + stream.flush())
+
+
+@pytest.mark.parametrize("write", [garbage, plain_tar, names_that_are_no_text, a_large_window])
+def test_what_is_no_archive_is_refused(tmp_path: Path, write: Callable[[Path], None]) -> None:
+    write(tmp_path / "bad.tar.zst")
+    with pytest.raises(UnpackError, match=r"bad.tar.zst is damaged"):
+        unpack(tmp_path / "bad.tar.zst", tmp_path / "deployed")
+
+
+def test_a_missing_archive(tmp_path: Path) -> None:
+    with pytest.raises(UnpackError, match=r"cannot unpack .*gone.tar.zst .* No such file"):
+        unpack(tmp_path / "gone.tar.zst", tmp_path / "deployed")
+
+
+def test_a_destination_that_is_a_file(tmp_path: Path, archive: Path) -> None:
+    (tmp_path / "deployed").write_bytes(b"")
+    with pytest.raises(UnpackError, match=r"cannot unpack .*deployed"):
+        unpack(archive, tmp_path / "deployed")
+
+
+def test_a_file_in_place_of_the_layer(tmp_path: Path, archive: Path) -> None:
+    (tmp_path / "deployed").mkdir()
+    (tmp_path / "deployed" / "app-demo").symlink_to("nowhere")
+    with pytest.raises(UnpackError, match="there already"):
+        unpack(archive, tmp_path / "deployed")
+
+
+def test_names_that_need_care(tmp_path: Path) -> None:
+    files = {f"{'n' * 200}/{'m' * 200}": b"long", "gr\u00fc\u00df gott": b"x"}
+    env = make_layer(tmp_path / "env", SMALL_FILES | files)
+    place = unpack(pack(env, tmp_path / "a.tar.zst"), tmp_path / "deployed")
+    assert tree(place) == tree(env.path)

@@ -1,0 +1,65 @@
+"""A small stack that is published once a worker, and copies of it for tests to change.
+
+A copy has everything that a first build leaves: locks, environments, archives.
+A test that begins with one need not wait for that build.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from support.index import Index
+from support.projects import Project
+from support.stacks import run
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """A project that was published, with the index and the caches that it was made from.
+
+    Attributes:
+        project: The project; not to be changed.
+        index: Its index; not to be changed.
+        caches: The variables that name its caches.
+    """
+
+    project: Project
+    index: Index
+    caches: Mapping[str, str]
+
+
+@pytest.fixture(scope="session")
+def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stock]:
+    """Publish `SMALL_STACK`."""
+    root = tmp_path_factory.mktemp("stock")
+    caches = {
+        "UV_CACHE_DIR": str(root / "uv-cache"),
+        "VENVSTACKS_CACHE_DIR": str(root / "cache"),
+    }
+    with Index(root / "index") as index, pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("VENVSTACKS_", "SOURCE_"))]:
+            patch.delenv(name)
+        for name, value in caches.items():
+            patch.setenv(name, value)
+        project = Project.small(root / "project", index)
+        run(project, tag_outputs=True)
+        patch.undo()
+        yield Stock(project, index, caches)
+    shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.fixture
+def published_project(
+    stock: Stock, tmp_path: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
+) -> Project:
+    """Give a published project of the test's own; its index and caches are `stock`'s."""
+    for name, value in stock.caches.items():
+        monkeypatch.setenv(name, value)
+    shutil.copytree(stock.project.root, tmp_path / "project", symlinks=True)
+    return Project(tmp_path / "project")
