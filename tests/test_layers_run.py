@@ -180,8 +180,25 @@ def test_a_read_only_deployment_runs(deployed: Deployment) -> None:
     subprocess.run(["chmod", "-R", "a-w", deployed.root], check=True)
     try:
         expect_top(deployed)
+        if os.geteuid():  # root may write all the same
+            assert not list(deployed.root.rglob("*.pyc"))
     finally:
         subprocess.run(["chmod", "-R", "u+w", deployed.root], check=True)
+
+
+def test_a_deployment_on_a_read_only_file_system_runs(deployed: Deployment) -> None:
+    """Nothing can be written, not even by root; the post-install step says so and is content."""
+    mount = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1"'
+    if subprocess.run(
+        ["unshare", "-m", "sh", "-c", mount, "sh", deployed.root], check=False
+    ).returncode:
+        pytest.skip("this user cannot mount anything")
+    program = f'{mount} && "$2" "$1/app-top/postinstall.py" && exec "$1/app-top/bin/python" -m top'
+    command = ["unshare", "-m", "sh", "-c", program, "sh", deployed.root, sys.executable]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.stdout == "top 1.0 1.0\n"
+    assert "read-only, so nothing is written" in result.stderr
+    assert not list(deployed.root.rglob("*.pyc"))
 
 
 @pytest.mark.parametrize(

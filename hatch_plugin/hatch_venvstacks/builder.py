@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
+from hatchling.builders.constants import BuildEnvVars
 from hatchling.builders.plugin.interface import BuilderInterface
 
-from venvlayers.errors import Problem, SpecError, VenvstacksError
+from venvlayers.errors import Problem, PublishError, SpecError, VenvstacksError
 from venvlayers.plan import Goal
 from venvlayers.report import Kind, LineReporter, Reporter
 from venvlayers.workflow import Outcome, Request, clean, perform, summary
 
+_USAGE = 2  # what commands return when they are called wrongly
 _INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
 
 
@@ -42,6 +44,37 @@ class VenvstacksBuilder(BuilderInterface):  # type: ignore[type-arg]
     def get_default_versions(self) -> list[str]:
         """Return what a plain ``-t venvstacks`` does."""
         return ["publish"]
+
+    def build(
+        self, *, directory: str | None = None, versions: list[str] | None = None, **more: Any
+    ) -> Generator[str, None, None]:
+        """Build as Hatch does, after checking what it would answer with a traceback."""
+        directory = directory or self._location()
+        self._require_known(versions or [])
+        self._make_directory(directory)
+        yield from super().build(directory=directory, versions=versions, **more)
+
+    def _location(self) -> str:
+        """Return the directory that Hatch would choose."""
+        if named := os.environ.get(BuildEnvVars.LOCATION):
+            return self.config.normalize_build_directory(named)
+        return self.config.directory
+
+    def _require_known(self, versions: list[str]) -> None:
+        verbs = self.get_version_api()
+        if unknown := [version for version in versions if version not in verbs]:
+            listed = ", ".join(f"`-t {self.PLUGIN_NAME}:{verb}`" for verb in verbs)
+            self._abort(f"there is no `-t {self.PLUGIN_NAME}:{unknown[0]}`, only {listed}", _USAGE)
+
+    def _make_directory(self, directory: str) -> None:
+        with self._failures():
+            try:
+                Path(directory).mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise PublishError(
+                    f"cannot publish to {directory}: {error.strerror}",
+                    hint="name a directory that you may write to",
+                ) from error
 
     def clean(self, directory: str, versions: list[str]) -> None:
         """Remove what the manifests in *directory* say we published there."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from venvlayers.errors import PublishError
-from venvlayers.files import json_text
+from venvlayers.files import json_text, sha256_file
 from venvlayers.platforms import Platform
 from venvlayers.publish.canonical_tar import archive_time
 from venvlayers.publish.format import ArchiveFormat
@@ -151,16 +151,12 @@ def published_before(outputs: Outputs) -> dict[str, tuple[Recipe, PublishedLayer
     """
     with explained(outputs.directory):
         records = read_records(outputs.state_file, outputs.directory)
-        known = {
-            str(entry["archive_name"]): layer
-            for layer in _described(outputs)
-            if (entry := layer.metadata)
-        }
+        known = {layer.archive.name: layer for layer in _described(outputs)}
         sound = intact(record for name, record in records.items() if name in known)
     return {
         known[name].env_name: (records[name].recipe, known[name])
         for name in known
-        if name in sound and records[name].archive.sha256 == _digest(known[name].metadata)
+        if name in sound and records[name].archive.sha256 == _listed_digest(known[name])
     }
 
 
@@ -170,7 +166,7 @@ def _described(outputs: Outputs) -> Iterator[PublishedLayer]:
         layer = kept_layer(kind, entry, outputs)
         if layer:
             own = metadata_path(outputs.directory, layer.env_name, outputs.tag)
-            if own.is_file() and own.read_text("utf-8") == json_text(entry):
+            if own.is_file() and own.read_bytes() == json_text(entry).encode():
                 yield layer
 
 
@@ -193,8 +189,14 @@ def intact(records: Iterable[Record]) -> set[str]:
         return {name for name, whole in checked if whole}
 
 
-def _digest(entry: Metadata) -> str | None:
-    hashes = entry.get("archive_hashes")
+def is_as_listed(layer: PublishedLayer) -> bool:
+    """Tell whether the archive is there, and is what the metadata says; reads all of it."""
+    listed = _listed_digest(layer)
+    return layer.archive.is_file() and sha256_file(layer.archive) == f"sha256:{listed}"
+
+
+def _listed_digest(layer: PublishedLayer) -> str | None:
+    hashes = layer.metadata.get("archive_hashes")
     return hashes.get("sha256") if isinstance(hashes, dict) else None
 
 

@@ -17,7 +17,14 @@ from venvlayers.publish.canonical_tar import tar_parts
 from venvlayers.publish.contents import plan_contents
 from venvlayers.publish.manifest import combined, listed_entries, listed_files, metadata_path
 from venvlayers.publish.metadata import Metadata, archive_metadata
-from venvlayers.publish.outputs import Outputs, PublishedLayer, explained, intact, kept_layer
+from venvlayers.publish.outputs import (
+    Outputs,
+    PublishedLayer,
+    explained,
+    intact,
+    is_as_listed,
+    kept_layer,
+)
 from venvlayers.publish.state import Record, read_records, write_records
 from venvlayers.publish.transaction import put_in_place, staging_directory
 from venvlayers.report import Kind, Reporter, human_size
@@ -127,7 +134,7 @@ def _kept(
     for kind, entry in listed_entries(outputs.manifest):
         found = kept_layer(kind, entry, outputs)
         if found and (found.kind, found.env_name) == (layer.kind, layer.env_name):
-            if found.archive.is_file() and found.archive.stat().st_size == entry["archive_size"]:
+            if is_as_listed(found):
                 if found.archive.name in remembered:
                     records[found.archive.name] = remembered[found.archive.name]
                 return [found]

@@ -29,7 +29,7 @@ DEFAULT_LEVEL = 9
 _WINDOW_LOG = 23
 _JOB_SIZE = 16 << 20  # at most this much of a frame is compressed as one piece of work
 _OVERLAP_LOG = 8  # each piece sees half a window of what is before it
-_MOST_WORKERS = 4  # each takes about 50 MB
+_MEMORY = 240_000_000  # for everything that is compressed at the same time
 _LEVELS = range(1, zstandard.MAX_COMPRESSION_LEVEL + 1)
 
 
@@ -42,8 +42,7 @@ class ZstdTar:
 
     def __init__(self, *, threads: int | None = None) -> None:
         # With no worker at all libzstd makes other bytes; the number of them does not matter.
-        wanted = min(os.cpu_count() or 1, _MOST_WORKERS) if threads is None else threads
-        self._threads = max(1, wanted)
+        self._threads = max(1, (os.cpu_count() or 1) if threads is None else threads)
 
     def codec(self, level: int) -> Codec:
         """Return what decides about an archive's bytes.
@@ -74,10 +73,12 @@ class ZstdTar:
         """Pack *contents* into *place*; see `ArchiveFormat.write`."""
         codec = self.codec(level)
         tar_digest = hashlib.sha256()
-        with place.open("xb") as file, ThreadPoolExecutor(self._threads) as pool:
-            output = _Output(file, pool, _JOB_SIZE * self._threads)
+        fitting = _fitting_jobs(level)
+        threads = min(self._threads, fitting)
+        with place.open("xb") as file, ThreadPoolExecutor(threads) as pool:
+            output = _Output(file, pool, threads, min(fitting - threads, threads))
             for part in tar_parts(contents, mtime):
-                frame = output.begin(part, self._compressor(level))
+                frame = output.begin(part, _compressor(level, threads))
                 for chunk in part.chunks():
                     output.feed(frame, chunk)
                     tar_digest.update(chunk)
@@ -86,18 +87,28 @@ class ZstdTar:
             output.close()
         return output.result(place, tar_digest.hexdigest(), codec)
 
-    def _compressor(self, level: int) -> zstandard.ZstdCompressor:
-        # The window shrinks to the frame's content by itself: its size is declared.
-        parameters = zstandard.ZstdCompressionParameters(
-            compression_level=level,
-            window_log=_WINDOW_LOG,
-            job_size=_JOB_SIZE,
-            overlap_log=_OVERLAP_LOG,
-            threads=self._threads,
-            write_checksum=True,
-            write_content_size=True,
-        )
-        return zstandard.ZstdCompressor(compression_params=parameters)
+
+def _fitting_jobs(level: int) -> int:
+    """Return how many pieces of work may be under way: at high levels each has huge tables."""
+    parameters = zstandard.ZstdCompressionParameters(
+        compression_level=level, window_log=_WINDOW_LOG
+    )
+    tables = parameters.estimated_compression_context_size()
+    return max(1, _MEMORY // (tables + 2 * _JOB_SIZE))
+
+
+def _compressor(level: int, threads: int) -> zstandard.ZstdCompressor:
+    # The window shrinks to the frame's content by itself: its size is declared.
+    parameters = zstandard.ZstdCompressionParameters(
+        compression_level=level,
+        window_log=_WINDOW_LOG,
+        job_size=_JOB_SIZE,
+        overlap_log=_OVERLAP_LOG,
+        threads=threads,
+        write_checksum=True,
+        write_content_size=True,
+    )
+    return zstandard.ZstdCompressor(compression_params=parameters)
 
 
 class _OpenFrame:
@@ -126,13 +137,14 @@ class _Output:
     """The file: frames in their order, while the ends of earlier ones are still compressed.
 
     A frame's last pieces of work leave cores idle. The next frame begins meanwhile,
-    as long as what is unfinished stays below *limit* bytes of tar.
+    if no more than *spare* pieces of work are unfinished; a frame has *threads* at most.
     """
 
-    def __init__(self, file: BinaryIO, pool: ThreadPoolExecutor, limit: int) -> None:
+    def __init__(self, file: BinaryIO, pool: ThreadPoolExecutor, threads: int, spare: int) -> None:
         self._file = file
         self._pool = pool
-        self._limit = limit
+        self._most_of_a_frame = threads * _JOB_SIZE
+        self._spare = spare * _JOB_SIZE
         self._finishing: deque[tuple[_OpenFrame, Future[None]]] = deque()
         self._digest = hashlib.sha256()
         self._frames: list[Frame] = []
@@ -150,7 +162,7 @@ class _Output:
 
     def end(self, frame: _OpenFrame) -> None:
         self._finishing.append((frame, self._pool.submit(frame.finish)))
-        while self._unfinished() > self._limit:
+        while self._unfinished() > self._spare:
             self._complete_first()
 
     def close(self) -> None:
@@ -169,7 +181,7 @@ class _Output:
         )
 
     def _unfinished(self) -> int:
-        return sum(min(frame.part.size, self._limit) for frame, _ in self._finishing)
+        return sum(min(frame.part.size, self._most_of_a_frame) for frame, _ in self._finishing)
 
     def _collect(self) -> None:
         while self._finishing and self._finishing[0][1].done():

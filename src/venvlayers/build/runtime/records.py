@@ -28,13 +28,11 @@ def remember(pythons: Iterable[LocalPython]) -> None:
 
 def recall(version: PythonVersion) -> LocalPython | None:
     """Return the interpreter of this exact version, if it is still what it was."""
-    entry = _read().get(str(version))
-    if entry is None:
-        return None
-    python = _from_json(version, entry)
     try:
+        entry = _read()[str(version)]
+        python = _from_json(version, entry)
         unchanged = python.stamp() == entry["stamp"]
-    except FileNotFoundError:
+    except (FileNotFoundError, KeyError, TypeError):
         return None
     return python if unchanged and python.stdlib.is_dir() else None
 
@@ -42,9 +40,10 @@ def recall(version: PythonVersion) -> LocalPython | None:
 def _read() -> dict[str, dict[str, Any]]:
     try:
         record = json.loads(local_record().read_text("utf-8"))
-    except (OSError, ValueError):  # an unreadable record is worth as much as none
+        known = record["format"] == _FORMAT
+        pythons: dict[str, dict[str, Any]] = record["pythons"] if known else {}
+    except (OSError, ValueError, KeyError, TypeError):  # damaged: worth as much as none
         return {}
-    pythons: dict[str, dict[str, Any]] = record["pythons"] if record["format"] == _FORMAT else {}
     return pythons
 
 
