@@ -63,19 +63,28 @@ class Sandbox:
         pyproject.write_text(changed, "utf-8", newline="\n")
         return f'python_implementation = "{ours}", because that is the Python that runs this'
 
-    def hatch(self, *arguments: str) -> None:
-        """Run ``hatch`` in the project, and show what it prints.
+    def hatch(self, *arguments: str) -> list[str]:
+        """Run ``hatch`` in the project, show what it prints, and return it by line.
 
         Raises:
             subprocess.CalledProcessError: It fails.
         """
-        subprocess.run(
-            self._command(arguments),
+        command, lines = self._command(arguments), []
+        with subprocess.Popen(
+            command,
             cwd=self.project,
             env=self._environment(),
             stdin=subprocess.DEVNULL,
-            check=True,
-        )
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+        ) as process:
+            for line in process.stdout or ():
+                print(line, end="", flush=True)
+                lines.append(line.rstrip())
+        if process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, command)
+        return lines
 
     def hatch_quietly(self, *arguments: str) -> int:
         """Run ``hatch`` in the project, and return the peak memory of its largest process.

@@ -7,6 +7,7 @@ byte for byte, is not written again. Nothing in here knows how to compress.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -101,6 +102,7 @@ def _pack(
     total = sum(part.size for part in tar_parts(contents, recipe.mtime))
     label = f"publishing {environment.env_name}"
     reporter.say(Kind.STEP, f"{label}: {human_size(contents.unpacked_size)}")
+    start = time.perf_counter()
     with reporter.progress(label, total) as progress:
         archive = outputs.format.write(
             contents,
@@ -109,6 +111,8 @@ def _pack(
             level=outputs.used_level,
             advance=progress.advance,
         )
+    size, seconds = human_size(archive.size), time.perf_counter() - start
+    reporter.say(Kind.INFO, f"{label}: {size}, done in {seconds:.1f} s")
     placed = replace(archive, path=outputs.directory / name)
     return Record(recipe=recipe, archive=placed, unpacked_size=contents.unpacked_size)
 
