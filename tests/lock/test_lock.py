@@ -131,6 +131,19 @@ def test_pins_are_kept_from_run_to_run(make_project: MakeProject, index: Index) 
     assert after["framework-upper"].locked_at == first
 
 
+def test_pins_are_kept_when_the_record_of_a_lock_is_gone(
+    make_project: MakeProject, index: Index
+) -> None:
+    """A run that was killed while it wrote a lock leaves it so."""
+    index.add("lib", "1.0")
+    project = make_project(two_layers(["lib"], []))
+    lock_all(project)
+    index.add("lib", "2.0")
+    (project.root / "requirements/base/pylock.base.meta.json").unlink()
+    assert outdated(project)["base"] == "it has no lock yet"
+    assert versions(lock_all(project)["base"]) == {"lib": "1.0"}
+
+
 def test_relocking_without_a_change_changes_no_byte(small_project: Project) -> None:
     lock_all(small_project)
     before = lock_files(small_project.root)

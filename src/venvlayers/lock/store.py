@@ -75,6 +75,18 @@ def read_lock(layout: Layout, env_name: str) -> SavedLock | None:
     return SavedLock(record=record, text=text)
 
 
+def pinned_text(layout: Layout, env_name: str) -> str | None:
+    """Return a lock file's text for the versions in it, whether or not its record is there.
+
+    A run that was killed while it wrote a lock leaves it without its record: it has
+    to be made anew, and should come out with the same versions.
+    """
+    try:
+        return layout.pylock(env_name).read_text("utf-8")
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None
+
+
 def _damaged(layout: Layout, env_name: str, why: str) -> LockError:
     return LockError(
         f"the lock of {env_name} was edited by hand, or is damaged: {why}",
