@@ -283,3 +283,19 @@ def test_names_that_need_care(tmp_path: Path) -> None:
     env = make_layer(tmp_path / "env", SMALL_FILES | files)
     place = unpack(pack(env, tmp_path / "a.tar.zst"), tmp_path / "deployed")
     assert tree(place) == tree(env.path)
+
+
+def test_extended_headers_cannot_fill_the_memory(tmp_path: Path) -> None:
+    """A few bytes of zstd can be gigabytes of a header, which tarfile would read at once."""
+    header = tarfile.TarInfo("././@PaxHeader")
+    header.type = tarfile.XHDTYPE
+    header.size = 1 << 30
+    archive = tmp_path / "bomb.tar.zst"
+    with archive.open("wb") as file, zstandard.ZstdCompressor().stream_writer(file) as stream:
+        stream.write(header.tobuf(tarfile.PAX_FORMAT))
+        for _ in range(1 << 10):
+            stream.write(bytes(1 << 20))
+    assert archive.stat().st_size < 1 << 17
+    with pytest.raises(UnpackError, match="an extended header is too long"):
+        unpack(archive, tmp_path / "deployed")
+    assert nothing_new(tmp_path / "deployed")

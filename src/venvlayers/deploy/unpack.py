@@ -15,7 +15,7 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 import zstandard
 
@@ -26,6 +26,14 @@ from venvlayers.publish.links import link_destination
 _LARGEST_WINDOW = 1 << 27
 _CHUNK = 1 << 20
 _END_OF_ARCHIVE = 2 * tarfile.BLOCKSIZE
+_EXTENDED = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+_LONGEST_EXTENSION = 1 << 16  # ours hold a name and a link
 _SPECIAL_BITS = 0o7000
 _LATEST = 1 << 33  # what an ordinary header can hold
 _SENTINEL = b"end of file, and no frame was cut short"
@@ -89,6 +97,18 @@ def _verify(archive: Path, expected: str) -> None:
         )
 
 
+class _BoundedInfo(tarfile.TarInfo):
+    """A member's header; extended ones, which `tarfile` reads into memory, are bounded."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Parse a header block."""
+        info = super().frombuf(buf, encoding, errors)
+        if info.type in _EXTENDED and info.size > _LONGEST_EXTENSION:
+            raise tarfile.ReadError("an extended header is too long")
+        return info
+
+
 class _Unpacking:
     """One archive on its way into a private directory."""
 
@@ -102,7 +122,9 @@ class _Unpacking:
         """Unpack everything; return the name of the one directory that it is in."""
         with self._archive.open("rb") as file:
             stream = _Stream(file)
-            with tarfile.open(fileobj=stream, mode="r|", encoding="utf-8", errors="strict") as tar:
+            with tarfile.open(
+                fileobj=stream, mode="r|", encoding="utf-8", errors="strict", tarinfo=_BoundedInfo
+            ) as tar:
                 while member := tar.next():
                     self._check(member)
                     self._write(tar, member)
