@@ -121,12 +121,12 @@ def test_nothing_to_do_starts_no_uv_and_asks_no_index(
     assert len(stock.index.requests) == asked
 
 
-@pytest.mark.parametrize("absolute", [False, True], ids=["relative", "absolute"])
+@pytest.mark.parametrize("kind", ["relative", "absolute"])
 def test_a_location_is_where_outputs_go(
-    shared: Hatch, published_project: Project, tmp_path: Path, absolute: bool
+    shared: Hatch, published_project: Project, tmp_path: Path, kind: str
 ) -> None:
     shutil.rmtree(published_project.dist)
-    place = tmp_path / "other place" if absolute else Path("out", "put")
+    place = tmp_path / "other place" if kind == "absolute" else Path("out", "put")
     result = shared("build", "-t", "venvstacks", str(place), cwd=published_project.root)
     assert files_in(published_project.root / place) == published_files()
     assert not published_project.dist.exists()

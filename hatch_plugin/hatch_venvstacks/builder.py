@@ -56,9 +56,9 @@ class VenvstacksBuilder(BuilderInterface):  # type: ignore[type-arg]
 
     def _location(self) -> str:
         """Return the directory that Hatch would choose."""
-        if named := os.environ.get(BuildEnvVars.LOCATION):
-            return self.config.normalize_build_directory(named)
-        return self.config.directory
+        named = os.environ.get(BuildEnvVars.LOCATION)
+        config = self.config
+        return str(config.normalize_build_directory(named) if named else config.directory)
 
     def _require_known(self, versions: list[str]) -> None:
         verbs = self.get_version_api()

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from venvlayers.build.runtime.source import RuntimeContext, RuntimeSource
 from venvlayers.errors import BuildError, LockError, PublishError
@@ -287,7 +287,13 @@ def _carry_out(run: _Run) -> tuple[PublishedLayer, ...]:
 
 def _lock_stage(run: _Run) -> dict[str, LayerLock]:
     """Return the lock of every layer, made anew where it is not valid."""
-    from venvlayers.lock.lock import LockContext, load_lock, lock_layer  # noqa: PLC0415
+    from venvlayers.lock.lock import (  # noqa: PLC0415
+        LockContext,
+        NewLock,
+        load_lock,
+        lock_layer,
+        save_locks,
+    )
     from venvlayers.lock.state import lock_state  # noqa: PLC0415
 
     context = LockContext(
@@ -297,6 +303,7 @@ def _lock_stage(run: _Run) -> dict[str, LayerLock]:
         now=datetime.now(UTC),
     )
     locks: dict[str, LayerLock] = {}
+    new: list[NewLock] = []
     for layer in run.spec.layers:
         lower = [locks[name] for name in layer.lower]
         state = lock_state(run.spec, layer, run.layout, [lock.requirements_hash for lock in lower])
@@ -305,7 +312,9 @@ def _lock_stage(run: _Run) -> dict[str, LayerLock]:
             locks[layer.env_name] = load_lock(state.saved, layer.env_name, python)
         else:
             with _step(run, f"locking {layer.env_name}", state.outdated):
-                locks[layer.env_name] = lock_layer(run.spec, layer, lower, context)
+                new.append(lock_layer(run.spec, layer, lower, context))
+            locks[layer.env_name] = new[-1].lock
+    save_locks(run.layout, new)
     return locks
 
 
@@ -315,7 +324,7 @@ def _step(run: _Run, what: str, reason: str | None = None) -> Iterator[None]:
     run.reporter.say(Kind.STEP, f"{what}: {reason}" if reason else what)
     start = time.perf_counter()
     yield
-    run.reporter.say(Kind.DETAIL, f"{what}: {time.perf_counter() - start:.1f} s")
+    run.reporter.say(Kind.INFO, f"{what}: done in {time.perf_counter() - start:.1f} s")
 
 
 def _build_stage(run: _Run, locks: Mapping[str, LayerLock]) -> list[LayerEnvironment]:
@@ -333,15 +342,27 @@ def _build_stage(run: _Run, locks: Mapping[str, LayerLock]) -> list[LayerEnviron
     )
     orders = [Order(target=target, lock=locks[target.layer.env_name]) for target in _targets(run)]
     pool = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1))
+    built: dict[str, Future[LayerEnvironment]] = {}
     try:
-        built: dict[str, Future[LayerEnvironment]] = {}
         for order in orders:
             # In this order, so what a task waits for has begun before it.
             below = [built[name] for name in order.layer.lower]
             built[order.layer.env_name] = pool.submit(_built, run, order, context, below)
         return [built[order.layer.env_name].result() for order in orders]
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)
+        _wait_out(built.values())
+
+
+def _wait_out(work: Iterable[Future[Any]]) -> None:
+    """Wait until nothing is written any more, however often the user presses Ctrl-C."""
+    begun = [future for future in work if not future.cancelled()]
+    while True:
+        try:
+            wait(begun)
+        except KeyboardInterrupt:
+            continue
+        return
 
 
 def _built(

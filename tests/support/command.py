@@ -55,14 +55,28 @@ def venvstacks(
     return result
 
 
-def start_venvstacks(*arguments: str | Path, cwd: Path) -> subprocess.Popen[str]:
+def start_venvstacks(
+    *arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
     """Start ``venvstacks *arguments*`` in a process group of its own; all output is in stdout."""
     return subprocess.Popen(
         [sys.executable, "-m", "venvlayers", *arguments],
         cwd=cwd,
+        env={**os.environ, **(env or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         start_new_session=True,
     )
+
+
+def read_until(process: subprocess.Popen[str], beginning: str) -> str:
+    """Read what a started command says up to a line with this *beginning*, and return it."""
+    assert process.stdout is not None
+    said = ""
+    for line in process.stdout:
+        said += line
+        if line.startswith(beginning):
+            return said
+    pytest.fail(f"it ended (exit {process.wait()}) before it said {beginning!r}:\n{said}")

@@ -11,7 +11,7 @@ from venvlayers.build.runtime.local import LocalSource
 from venvlayers.build.runtime.managed import ManagedSource
 from venvlayers.build.runtime.source import RuntimeContext, RuntimeSource
 from venvlayers.layout import Layout
-from venvlayers.lock.lock import LockContext, lock_layer
+from venvlayers.lock.lock import LockContext, lock_layer, save_locks
 from venvlayers.lock.model import LayerLock
 from venvlayers.plan import Goal
 from venvlayers.report import Kind, LineReporter
@@ -56,9 +56,10 @@ def lock_all(
     )
     locks: dict[str, LayerLock] = {}
     for layer in spec.layers:
-        locks[layer.env_name] = lock_layer(
-            spec, layer, [locks[name] for name in layer.lower], context
-        )
+        lower = [locks[name] for name in layer.lower]
+        new = lock_layer(spec, layer, lower, context)
+        save_locks(layout, [new])
+        locks[layer.env_name] = new.lock
     return locks
 
 

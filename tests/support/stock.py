@@ -25,7 +25,7 @@ class Stock:
 
     Attributes:
         project: The project; not to be changed.
-        index: Its index; not to be changed.
+        index: Its index; what is added to it must not bear on `SMALL_STACK`.
         caches: The variables that name its caches.
     """
 
@@ -62,4 +62,16 @@ def published_project(
     for name, value in stock.caches.items():
         monkeypatch.setenv(name, value)
     shutil.copytree(stock.project.root, tmp_path / "project", symlinks=True)
+    return Project(tmp_path / "project")
+
+
+@pytest.fixture
+def unbuilt_project(
+    stock: Stock, tmp_path: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
+) -> Project:
+    """Give the same without environments, as a fresh checkout with old outputs is."""
+    for name, value in stock.caches.items():
+        monkeypatch.setenv(name, value)
+    ignored = shutil.ignore_patterns("_build")
+    shutil.copytree(stock.project.root, tmp_path / "project", ignore=ignored)
     return Project(tmp_path / "project")

@@ -1,14 +1,14 @@
 """Locking a layer: resolve it, divide the result, check the wheels, write it down.
 
 Whether a lock is still valid is decided elsewhere (`state.py`), from recorded
-hashes and without any of this. A layer that cannot be locked keeps the lock
-that it had.
+hashes and without any of this. New locks are values until `save_locks` writes
+them, so that a stack which cannot be locked keeps all the locks that it had.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,7 +33,13 @@ from venvlayers.lock.document import (
 from venvlayers.lock.inputs import LockInputs, lock_inputs
 from venvlayers.lock.model import LayerLock, PythonPin
 from venvlayers.lock.resolve import Question, resolve
-from venvlayers.lock.store import LockRecord, SavedLock, read_lock, write_lock
+from venvlayers.lock.store import (
+    LockRecord,
+    SavedLock,
+    pinned_text,
+    read_lock,
+    write_lock,
+)
 from venvlayers.lock.wheels import fitting_wheels
 from venvlayers.platforms import Platform
 from venvlayers.spec.model import LayerSpec, StackSpec
@@ -55,6 +61,23 @@ class LockContext:
     runtime: RuntimeContext
     sources: Mapping[str, RuntimeSource]
     now: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewLock:
+    """A lock that was made and is not written yet.
+
+    Attributes:
+        lock: The lock.
+        saved: What is to be written of it.
+        declared: The layer's requirements, for people.
+        summary: The layer's packages, for people.
+    """
+
+    lock: LayerLock
+    saved: SavedLock
+    declared: str
+    summary: str
 
 
 def load_lock(saved: SavedLock, env_name: str, python: PythonPin | None) -> LayerLock:
@@ -88,8 +111,10 @@ def load_lock(saved: SavedLock, env_name: str, python: PythonPin | None) -> Laye
 
 def lock_layer(
     spec: StackSpec, layer: LayerSpec, lower: Sequence[LayerLock], context: LockContext
-) -> LayerLock:
+) -> NewLock:
     """Lock *layer*, keeping the versions that it had where they still fit.
+
+    Nothing is written; `save_locks` does that.
 
     Args:
         spec: The stack.
@@ -98,7 +123,7 @@ def lock_layer(
         context: What to work with.
 
     Raises:
-        LockError: It cannot be locked; its lock is as it was.
+        LockError: It cannot be locked.
         PythonUnavailableError: A runtime's Python cannot be had.
     """
     layout = context.layout
@@ -111,7 +136,7 @@ def lock_layer(
         layer=layer,
         python=python.version,
         constraints=tuple(constraint(entry, layer.platforms) for entry in provided),
-        previous=previous.text if previous else None,
+        previous=pinned_text(layout, layer.env_name),
     )
     resolved = _resolve(question, provided, context)
     own = own_packages(resolved, provided, layer.platforms, python.version)
@@ -129,10 +154,23 @@ def lock_layer(
             now=context.now,
         ),
     )
-    summary = summary_text(layer, packages, provided)
-    declared = "".join(f"{requirement}\n" for requirement in layer.requirements)
-    write_lock(layout, layer.env_name, saved, declared=declared, summary=summary)
-    return load_lock(saved, layer.env_name, python)
+    return NewLock(
+        lock=load_lock(saved, layer.env_name, python),
+        saved=saved,
+        declared="".join(f"{requirement}\n" for requirement in layer.requirements),
+        summary=summary_text(layer, packages, provided),
+    )
+
+
+def save_locks(layout: Layout, locks: Iterable[NewLock]) -> None:
+    """Write new locks in the place of old ones.
+
+    Raises:
+        LockError: One cannot be written.
+    """
+    for new in locks:
+        name = new.lock.env_name
+        write_lock(layout, name, new.saved, declared=new.declared, summary=new.summary)
 
 
 def _resolve(

@@ -115,13 +115,14 @@ def parse(value: Any, file: Path, document: Mapping[str, Any], *, where: str) ->
         for entry in table.tables(kind.value):
             reading.layer(entry, kind)
     reading.check_not_empty(where)
+    uv_settings = _uv_settings(document, reading.findings)
     if reading.findings.problems:
         raise SpecError(str(file), reading.findings.problems)
     return StackSpec(
         path=file,
         layers=tuple(layer.spec for layer in reading.declared.values() if layer.spec.platforms),
         runtime_source=RuntimeSourceChoice(source),
-        uv_settings=_uv_settings(document),
+        uv_settings=uv_settings,
         warnings=tuple(reading.findings.warnings),
     )
 
@@ -134,9 +135,17 @@ def _near_misses(table: Table, document: Mapping[str, Any]) -> None:
             table.findings.problem(key, "unknown key", meant)
 
 
-def _uv_settings(document: Mapping[str, Any]) -> dict[str, Any]:
+def _uv_settings(document: Mapping[str, Any], findings: Findings) -> dict[str, Any]:
+    """Return ``[tool.uv]``; what `lock/resolve.py` does not look into is left to uv to check."""
     tool = document.get("tool")
-    settings = tool.get("uv") if isinstance(tool, dict) else None
+    settings = tool.get("uv", {}) if isinstance(tool, dict) else {}
+    table = Table(settings, "tool.uv", findings)
+    table.strings("constraint_dependencies")
+    table.strings("find_links")
+    for index in table.tables("index"):
+        index.string("url", required=True)
+    if "sources" in table:
+        Table(settings["sources"], "tool.uv.sources", findings)
     return dict(settings) if isinstance(settings, dict) else {}
 
 

@@ -1,0 +1,185 @@
+"""Environments built with the real uv: what gets in, what stays out, what is refused."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support.index import Index
+from support.projects import Project
+from support.stacks import Messages, run
+from venvlayers.build.sources import module_files, module_hash
+from venvlayers.errors import BuildError
+from venvlayers.plan import Goal
+from venvlayers.platforms import host_platform
+from venvlayers.report import Kind
+from venvlayers.spec.model import LaunchModule
+
+MakeProject = Callable[..., Project]
+
+STACK = """
+[[runtimes]]
+name = "base"
+requirements = {base}
+
+[[applications]]
+name = "top"
+launch_module = "{launch}"
+runtime = "base"
+requirements = {top}
+"""
+
+
+def stack(base: str = "[]", top: str = "[]", launch: str = "top.py") -> str:
+    return STACK.format(base=base, top=top, launch=launch)
+
+
+def environment(project: Project, name: str) -> Path:
+    return project.root / "_build" / host_platform().name / name
+
+
+def site_packages(project: Project, name: str) -> Path:
+    (found,) = environment(project, name).glob("lib/python*/site-packages")
+    return found
+
+
+def test_x31_a_launch_module_must_not_hide_a_package(
+    make_project: MakeProject, index: Index
+) -> None:
+    index.add("tool")
+    below = make_project(
+        stack(base='["tool"]', launch="tool.py"), files={"tool.py": ""}, directory="below"
+    )
+    with pytest.raises(BuildError, match="'tool' of app-top would hide an installed one"):
+        run(below, Goal.BUILD)
+    same = make_project(
+        stack(top='["tool"]', launch="tool.py"), files={"tool.py": ""}, directory="same"
+    )
+    with pytest.raises(BuildError, match="would hide"):
+        run(same, Goal.BUILD)
+    assert not environment(same, "app-top").exists()
+
+
+def test_x8_a_nested_sitecustomize_is_just_a_file(make_project: MakeProject, index: Index) -> None:
+    nested = "tool/auto/sitecustomize.py"
+    index.add("tool", modules={"tool/__init__.py": "", nested: "raise SystemExit"})
+    project = make_project(stack(top='["tool"]'), files={"top.py": ""})
+    run(project, Goal.BUILD)
+    assert (site_packages(project, "app-top") / nested).is_file()
+
+
+def test_a_packages_own_sitecustomize_is_kept_and_the_layers_are_there(
+    make_project: MakeProject, index: Index
+) -> None:
+    index.add("ground")
+    index.add("tool", modules={"sitecustomize.py": "print('theirs')\n"})
+    project = make_project(
+        stack(base='["ground"]', top='["tool"]'), files={"top.py": "import ground"}
+    )
+    messages = Messages()
+    run(project, Goal.BUILD, messages)
+    assert any("brings its own top-level sitecustomize.py" in w for w in messages.of(Kind.WARNING))
+    python = environment(project, "app-top") / "bin" / "python"
+    output = subprocess.run([python, "-B", "-m", "top"], capture_output=True, text=True, check=True)
+    assert output.stdout == "theirs\n"
+
+
+def test_203_what_is_hashed_is_what_ships(make_project: MakeProject, index: Index) -> None:
+    """#203 #219: caches and git's files are neither hashed nor copied."""
+    files = {
+        "pkg/__main__.py": "print('pkg')",
+        "pkg/data/table.csv": "1,2",
+        "pkg/__pycache__/old.pyc": "",
+        "pkg/stray.pyc": "",
+        "pkg/.gitignore": "*.pyc",
+        "pkg/.git/config": "",
+    }
+    project = make_project(stack(launch="pkg"), files=files)
+    module = LaunchModule(path=project.root / "pkg")
+    before = module_hash(module)
+    run(project, Goal.BUILD)
+    shipped = site_packages(project, "app-top") / "pkg"
+    names = sorted(p.relative_to(shipped).as_posix() for p in shipped.rglob("*") if p.is_file())
+    assert names == ["__main__.py", "data/table.csv"]
+    assert [place for place, _ in module_files(module)] == [f"pkg/{name}" for name in names]
+    assert module_hash(LaunchModule(path=shipped)) == before
+    project.write("pkg/__pycache__/new.pyc", "")
+    assert module_hash(module) == before
+
+
+def test_x14_hashes_tell_nesting_renaming_and_editing_apart(tmp_path: Path) -> None:
+    """#89."""
+    seen = set()
+    for number, name in enumerate(("x/y/f.py", "x/y-f.py", "xy/f.py", "x/y/g.py")):
+        root = tmp_path / str(number) / "pkg"
+        (root / name).parent.mkdir(parents=True)
+        (root / name).write_text("pass")
+        seen.add(module_hash(LaunchModule(path=root)))
+        (root / name).write_text("stop")
+        seen.add(module_hash(LaunchModule(path=root)))
+        (root / name).chmod(0o755)
+        seen.add(module_hash(LaunchModule(path=root)))
+    assert len(seen) == 12
+
+
+def test_a_module_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match="cannot be read"):
+        module_hash(LaunchModule(path=tmp_path / "gone.py"))
+
+
+def test_links_inside_the_project_are_copied_as_files(
+    make_project: MakeProject, index: Index
+) -> None:
+    project = make_project(stack(launch="pkg"), files={"pkg/__main__.py": "", "shared.py": "x = 1"})
+    (project.root / "pkg" / "shared.py").symlink_to("../shared.py")
+    run(project, Goal.BUILD)
+    copied = site_packages(project, "app-top") / "pkg" / "shared.py"
+    assert not copied.is_symlink()
+    assert copied.read_text() == "x = 1"
+
+
+def test_103_programs_headers_and_data_land_where_they_belong(
+    make_project: MakeProject, index: Index
+) -> None:
+    """PR #103, and scripts of a runtime layer."""
+    index.add(
+        "tool",
+        entry_points={"tool": "tool:main"},
+        modules={"tool.py": "def main(): print('tool')"},
+        data={"share/tool/x": "x", "bin/sub/program": "#!/bin/sh\n"},
+    )
+    project = make_project(stack(base='["tool"]'), files={"top.py": ""})
+    run(project, Goal.BUILD)
+    base = environment(project, "base")
+    assert (base / "share/tool/x").read_text() == "x"
+    assert (base / "bin/sub/program").is_file()
+    output = subprocess.run([base / "bin" / "tool"], capture_output=True, text=True, check=True)
+    assert output.stdout == "tool\n"
+
+
+def test_a_wheel_that_was_replaced_after_locking_is_refused(
+    make_project: MakeProject, index: Index
+) -> None:
+    """No hash goes unverified."""
+    index.add("tool", modules={"tool.py": "good = 1"})
+    project = make_project(stack(base='["tool"]'), files={"top.py": ""})
+    run(project, Goal.LOCK)
+    lock = project.root / "requirements/base/pylock.base.toml"
+    text = lock.read_text("utf-8")
+    index.add("tool", modules={"tool.py": "evil = 1"})
+    with pytest.raises(BuildError, match="packages of base cannot be installed") as caught:
+        run(project, Goal.BUILD)
+    assert "hash" in str(caught.value).lower()
+    assert lock.read_text("utf-8") == text
+    assert not environment(project, "base").exists()
+
+
+def test_two_packages_that_bring_one_file(make_project: MakeProject, index: Index) -> None:
+    index.add("one", data={"lib/odd/file": "1"})
+    index.add("two", data={"lib/odd/file": "2"})
+    project = make_project(stack(base='["one", "two"]'), files={"top.py": ""})
+    run(project, Goal.BUILD)
+    assert (environment(project, "base") / "lib/odd/file").read_text() in ("1", "2")

@@ -1,0 +1,90 @@
+"""Local export: what an archive would have, as copies that nothing else shares."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from support.layers import make_layer, make_runtime
+from support.projects import Project
+from support.stacks import run
+from support.stock import Stock
+from venvlayers.deploy.export import export
+from venvlayers.errors import PublishError
+from venvlayers.plan import Goal
+from venvlayers.report import silent
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file() and not path.is_symlink()
+    }
+
+
+def test_an_export_runs_and_says_what_it_is(published_project: Project) -> None:
+    outcome = run(published_project, Goal.EXPORT)
+    assert outcome.artifact == published_project.dist
+    python = published_project.dist / "app-top" / "bin" / "python"
+    output = subprocess.run([python, "-m", "top"], capture_output=True, text=True, check=True)
+    assert output.stdout == "versions: 1.0 1.0 1.0\n"
+    manifest = published_project.dist / "__venvstacks__" / "venvstacks.json"
+    assert "archive_name" not in manifest.read_text("utf-8")
+
+
+def test_x9_an_edit_in_an_export_reaches_nothing_else(
+    published_project: Project, stock: Stock
+) -> None:
+    run(published_project, Goal.EXPORT)
+    build = published_project.root / "_build"
+    uv_cache = Path(stock.caches["UV_CACHE_DIR"])
+    before = contents(build), contents(uv_cache)
+    (module,) = (published_project.dist / "framework-middle").rglob("storey.py")
+    with module.open("a") as file:
+        file.write("edited = True\n")
+    assert (contents(build), contents(uv_cache)) == before
+
+
+def test_x9_a_later_build_does_not_change_an_export(published_project: Project) -> None:
+    run(published_project, Goal.EXPORT)
+    exported = published_project.dist / "app-top"
+    before = contents(exported)
+    published_project.write("top.py", "print('changed')\n")
+    run(published_project, Goal.BUILD)
+    assert contents(exported) == before
+
+
+def test_an_export_replaces_the_one_before_as_a_whole(published_project: Project) -> None:
+    run(published_project, Goal.EXPORT)
+    stray = published_project.dist / "app-top" / "stray.txt"
+    stray.touch()
+    run(published_project, Goal.EXPORT)
+    assert not stray.exists()
+    assert not list(published_project.dist.glob(".venvstacks-*"))
+
+
+def test_times_modes_and_bytecode_are_those_of_an_archive(tmp_path: Path) -> None:
+    environment = make_layer(tmp_path / "env")
+    (environment.path / "lib" / "__pycache__").mkdir(parents=True, exist_ok=True)
+    (environment.path / "lib" / "__pycache__" / "x.pyc").touch()
+    next(path for path in environment.path.rglob("*.py")).chmod(0o600)
+    export([environment], tmp_path / "out", timestamp=1_000_000_000, reporter=silent())
+    target = tmp_path / "out" / environment.deployed_name
+    assert not list(target.rglob("*.pyc"))
+    files = [path for path in target.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert {path.stat().st_mtime for path in files} == {1_000_000_000}
+    assert {path.stat().st_mode & 0o777 for path in files} <= {0o644, 0o755}
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(PublishError, match="cannot export to"):
+        export(
+            [make_runtime(tmp_path / "rt")],
+            tmp_path / "file" / "below",
+            timestamp=None,
+            reporter=silent(),
+        )
