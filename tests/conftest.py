@@ -63,3 +63,10 @@ def make_project(tmp_path: Path, index: Index) -> Callable[..., Project]:
 def small_project(tmp_path: Path, index: Index) -> Project:
     """Give a project of three layers with a package each, all in `index`."""
     return Project.small(tmp_path / "project", index)
+
+
+@pytest.fixture(scope="session")
+def archives(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Give the directory where all workers share archives of interpreters made at test time."""
+    base = tmp_path_factory.getbasetemp()
+    return (base if worker_id == "master" else base.parent) / "standalone-archives"

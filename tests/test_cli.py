@@ -1,104 +1,286 @@
-"""The command, as somebody types it."""
+"""The command ``venvstacks``: options, what goes to which stream, exit codes."""
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
+import shutil
+import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
-import venvlayers
 from support.command import venvstacks
 from support.projects import Project
+from venvlayers import __version__, workflow
 from venvlayers.cli import cli, main
+from venvlayers.platforms import host_platform
 
-SUBCOMMANDS = ["show", "lock", "build", "publish", "local-export"]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="local runtimes are for Linux")
 
-
-@pytest.mark.parametrize("arguments", [[], *([name] for name in SUBCOMMANDS)])
-def test_help_fits_80_columns(arguments: list[str]) -> None:
-    result = CliRunner(env={"COLUMNS": "200"}).invoke(cli, [*arguments, "--help"])
-    assert result.exit_code == 0
-    assert max(map(len, result.output.splitlines())) <= 80
-    assert "Usage: " in result.output
+HERE = host_platform().name if sys.platform == "linux" else ""
+LAYERS = ("base", "framework-middle", "app-top")
+UNCHANGED = "  unchanged\n"
 
 
-def test_x16_version_works(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["--version"])
-    assert capsys.readouterr().out == f"venvstacks, version {venvlayers.__version__}\n"
+def invoke(*arguments: str) -> tuple[int, str]:
+    """Run the command in this process: for what does not depend on a process of its own."""
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result.exit_code, result.output
 
 
-@pytest.mark.parametrize("arguments", [[], ["unknown"], ["lock", "--unknown"]])
-def test_wrong_usage_exits_with_2(arguments: list[str], tmp_path: Path) -> None:
+def test_x16_version() -> None:
+    assert invoke("--version") == (0, f"venvstacks, version {__version__}\n")
+    assert invoke("-V") == (0, f"venvstacks, version {__version__}\n")
+    assert __version__ == importlib.metadata.version("hatch-venvstacks")
+
+
+COMMANDS = [(), *((name,) for name in cli.commands)]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command) or "none")
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help_fits_a_terminal(
+    command: tuple[str, ...], option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    status, text = invoke(*command, option)
+    assert status == 0
+    assert text.startswith("Usage: ")
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_every_subcommand_is_explained() -> None:
+    _, text = invoke("--help")
+    for name in ("show", "lock", "build", "publish", "local-export"):
+        assert f"\n  {name} " in text
+        assert cli.commands[name].help
+
+
+def test_246_without_arguments_it_explains_itself_and_fails() -> None:
+    """#246."""
+    status, text = invoke()
+    assert status == 2
+    assert text.startswith("Usage: ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("pack",), ("publish", "--no-such-option"), ("lock", ".", "more"), ("build", "--output-dir")],
+    ids=" ".join,
+)
+def test_wrong_usage(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     result = venvstacks(*arguments, cwd=tmp_path)
     assert result.returncode == 2
-    assert "Usage: " in result.stderr
+    assert result.stdout == ""
+    assert "Error: " in result.stderr
+    assert "Traceback" not in result.stderr
 
 
-def test_the_current_directory_is_the_default(published_project: Project) -> None:
-    result = venvstacks("show", cwd=published_project.root)
-    assert result.returncode == 0
-    assert [line.split()[0] for line in result.stdout.splitlines()] == [
-        *["lock"] * 3,
-        *["build"] * 3,
-        *["*"] * 3,  # nothing is published to the command's own output directory
-    ]
+def test_the_installed_command_is_the_module(published_project: Project) -> None:
+    (point,) = importlib.metadata.entry_points(group="console_scripts", name="venvstacks")
+    assert callable(point.load())
+    result = venvstacks("--version", cwd=published_project.root)
+    assert (result.returncode, result.stdout) == (0, f"venvstacks, version {__version__}\n")
 
 
-@pytest.mark.parametrize("spec", [".", "pyproject.toml"])
-def test_the_plan_as_json_is_alone_on_standard_output(
-    published_project: Project, spec: str
-) -> None:
-    result = venvstacks("show", "--json", spec, cwd=published_project.root)
-    plan = json.loads(result.stdout)
-    assert plan["goal"] == "publish"
-    assert {step["action"] for step in plan["steps"]} == {"lock", "build", "publish"}
-    assert {step["layer"] for step in plan["steps"]} == {"base", "framework-middle", "app-top"}
-    assert plan["steps"][0] == {
-        "action": "lock",
-        "layer": "base",
-        "need": "no",
-        "reason": "its lock is valid",
-    }
+# The specification.
 
 
-def test_each_verb_does_that_much(published_project: Project) -> None:
+@pytest.mark.parametrize("place", ["directory", "file", "here", "default"])
+def test_where_the_specification_is(published_project: Project, tmp_path: Path, place: str) -> None:
     root = published_project.root
-    assert venvstacks("lock", cwd=root).stdout == "nothing to do\n"
-    assert venvstacks("build", cwd=root).stdout == "nothing to do\n"
-    result = venvstacks("publish", "--tag-outputs", "--output-dir", "dist", cwd=root)
-    assert result.stdout.count("unchanged") == 3
-    result = venvstacks("local-export", cwd=root)
-    assert "local-export: app-top" in result.stdout
-    assert (root / "_export" / "app-top" / "postinstall.py").is_file()
+    spec = {"directory": [root], "file": [root / "pyproject.toml"], "here": ["."], "default": []}
+    cwd = root if place in ("here", "default") else tmp_path
+    result = venvstacks("build", *spec[place], cwd=cwd)
+    assert (result.returncode, result.output) == (0, "nothing to do\n")
 
 
-def test_output_goes_beside_the_specification(published_project: Project, tmp_path: Path) -> None:
-    result = venvstacks("publish", published_project.root, cwd=tmp_path)
+def test_a_venvstacks_toml_by_its_name(published_project: Project) -> None:
+    text = published_project.pyproject.read_text("utf-8")
+    text = text.replace("[tool.venvstacks]\n", "").replace("tool.venvstacks.", "")
+    published_project.write("stack/venvstacks.toml", text[text.index("runtime_source") :])
+    shutil.copy(published_project.root / "top.py", published_project.root / "stack")
+    result = venvstacks("show", "stack/venvstacks.toml", cwd=published_project.root)
     assert result.returncode == 0
-    names = [path.name for path in (published_project.root / "_artifacts").glob("*.tar.zst")]
-    assert sorted(names) == ["app-top.tar.zst", "base.tar.zst", "framework-middle.tar.zst"]
+    assert "app-top" in result.stdout
 
 
-def test_quiet_and_verbose(published_project: Project) -> None:
-    root = published_project.root
-    published_project.write("top.py", "print('changed')\n")
-    assert venvstacks("build", "--quiet", cwd=root).stderr == ""
-    published_project.write("top.py", "print('changed again')\n")
-    assert "building app-top" in venvstacks("build", "-v", cwd=root).stderr
-
-
-def test_errors_have_their_exit_codes_and_no_traceback(
-    published_project: Project, tmp_path: Path
-) -> None:
-    result = venvstacks("lock", "nowhere", cwd=tmp_path)
+def test_the_specification_is_not_there(tmp_path: Path) -> None:
+    result = venvstacks("lock", "nothing/pyproject.toml", cwd=tmp_path)
     assert result.returncode == 3
-    assert result.stderr.startswith("error: ")
+    assert result.stderr.startswith(f"error: {tmp_path}/nothing/pyproject.toml: not found\nhint: ")
+
+
+# Subcommands.
+
+
+def test_show_as_a_table(published_project: Project) -> None:
+    published_project.write("top.py", "print('changed')\n")
+    before = sorted(published_project.root.rglob("*"))
+    result = venvstacks("show", cwd=published_project.root, check=True)
+    lines = result.stdout.splitlines()
+    assert lines[0] == "  lock         base              its lock is valid"
+    assert "* build        app-top           its contents changed" in lines
+    assert "? publish      app-top           its contents changed" in lines
+    assert result.stderr == ""
+    assert sorted(published_project.root.rglob("*")) == before
+
+
+def test_show_as_json(unbuilt_project: Project) -> None:
+    result = venvstacks("show", "--json", cwd=unbuilt_project.root, check=True)
+    document = json.loads(result.stdout)
+    assert (document["goal"], document["platform"]) == ("publish", HERE)
+    assert [step["layer"] for step in document["steps"]] == [*LAYERS] * 3
+    assert {step["need"] for step in document["steps"]} == {"yes", "maybe", "no"}
+
+
+def test_lock(unbuilt_project: Project) -> None:
+    shutil.rmtree(unbuilt_project.root / "requirements")
+    result = venvstacks("lock", cwd=unbuilt_project.root, check=True)
+    assert result.stdout == "lock: base\nlock: framework-middle\nlock: app-top\n"
+    assert "locking base: it has no lock yet\n" in result.stderr
+    assert {path.name for path in (unbuilt_project.root / "requirements").iterdir()} == {*LAYERS}
+
+
+def test_build(published_project: Project) -> None:
+    shutil.rmtree(published_project.root / "_build" / HERE / "app-top")
+    result = venvstacks("build", cwd=published_project.root, check=True)
+    assert result.stdout == "build: app-top\n"
+    assert (published_project.root / "_build" / HERE / "app-top" / "bin" / "python").exists()
+
+
+def files_in(root: Path) -> set[str]:
+    return {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("options", [(), ("--tag-outputs",)], ids=["plain", "tagged"])
+def test_publish_into_the_default_directory(
+    published_project: Project, options: tuple[str, ...]
+) -> None:
+    result = venvstacks("publish", *options, cwd=published_project.root, check=True)
+    tag = f"-{HERE}" if options else ""
+    assert files_in(published_project.root / "_artifacts") == {
+        *(f"{name}{tag}.tar.zst" for name in LAYERS),
+        *(f"__venvstacks__/env_metadata/{name}{tag}.json" for name in LAYERS),
+        f"__venvstacks__/venvstacks{tag}.json",
+    }
+    shown = [line.split() for line in result.stdout.splitlines()]
+    assert [(line[0], line[-1]) for line in shown] == [
+        (f"{name}{tag}.tar.zst", "new") for name in LAYERS
+    ]
+    assert "publishing base: " in result.stderr
+
+
+@pytest.mark.parametrize("kind", ["relative", "absolute"])
+def test_an_output_directory_is_relative_to_the_specification(
+    published_project: Project, tmp_path: Path, kind: str
+) -> None:
+    (tmp_path / "cwd").mkdir()
+    place = published_project.dist if kind == "absolute" else Path("dist")
+    command = ("publish", "--tag-outputs", "--output-dir", place, published_project.root)
+    result = venvstacks(*command, cwd=tmp_path / "cwd", check=True)
+    assert result.stdout.count(UNCHANGED) == 3
+    assert list((tmp_path / "cwd").iterdir()) == []
+
+
+def test_a_home_directory_in_an_option(
+    published_project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    venvstacks("publish", "--output-dir", "~/archives", cwd=published_project.root, check=True)
+    assert (tmp_path / "archives" / "app-top.tar.zst").is_file()
+
+
+def test_local_export(published_project: Project) -> None:
+    venvstacks("local-export", cwd=published_project.root, check=True)
+    exported = published_project.root / "_export"
+    assert {path.name for path in exported.iterdir()} == {*LAYERS, "__venvstacks__"}
+
+
+# Locked.
+
+
+@pytest.mark.parametrize("how", ["option", "variable"])
+@pytest.mark.parametrize("command", ["lock", "build", "publish", "local-export"])
+def test_locked(published_project: Project, how: str, command: str) -> None:
     stack = published_project.stack()
-    stack["runtimes"][0]["requirements"] = []
+    stack["applications"][0]["requirements"] = []
     published_project.set_stack(stack)
-    result = venvstacks("lock", "--locked", cwd=published_project.root)
+    option = ["--locked"] if how == "option" else []
+    env = {"VENVSTACKS_LOCKED": "1"} if how == "variable" else {}
+    result = venvstacks(command, *option, cwd=published_project.root, env=env)
     assert result.returncode == 4
-    assert "locks would change" in result.stderr
+    assert "app-top: its requirements changed" in result.stderr
+    assert "hint: lock without it" in result.stderr
+    assert result.stdout == ""
+
+
+# How much is said.
+
+
+@pytest.mark.parametrize("option", ["-q", "--quiet", None, "-v", "--verbose"])
+def test_quiet_and_verbose(published_project: Project, option: str | None) -> None:
+    shutil.rmtree(published_project.root / "_build" / HERE / "app-top")
+    options = [option] if option else []
+    result = venvstacks("build", *options, cwd=published_project.root, check=True)
+    assert result.stdout == "build: app-top\n"
+    steps, commands = "building app-top\n" in result.stderr, "running " in result.stderr
+    assert (steps, commands) == (option not in ("-q", "--quiet"), option in ("-v", "--verbose"))
+
+
+def test_quiet_still_warns(published_project: Project) -> None:
+    stack = published_project.stack()
+    runtime = stack["runtimes"][0]
+    runtime["fully_versioned_name"] = runtime.pop("python_implementation")
+    published_project.set_stack(stack)
+    result = venvstacks("build", "-q", cwd=published_project.root, check=True)
+    assert result.stderr.startswith("warning: tool.venvstacks.runtimes[0].fully_versioned_name: is")
+
+
+def test_results_and_the_rest_go_to_different_streams(published_project: Project) -> None:
+    published_project.write("top.py", "print('changed')\n")
+    result = venvstacks("publish", "--output-dir", "dist", cwd=published_project.root, check=True)
+    assert "building app-top" in result.stderr
+    assert "sha256:" in result.stdout
+    assert "building" not in result.stdout
+    assert "\x1b" not in result.output
+
+
+# The end of the process.
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "said"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted; earlier outputs are as they were\n"),
+        (click.Abort(), 130, "interrupted; earlier outputs are as they were\n"),
+        (click.UsageError("no"), 2, "Error: no\n"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
+)
+def test_how_it_ends(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    raised: BaseException,
+    status: int,
+    said: str,
+) -> None:
+    def load(_path: Path) -> None:
+        raise raised
+
+    monkeypatch.setattr(workflow, "load", load)
+    with pytest.raises(SystemExit) as caught:
+        main(["show"])
+    assert caught.value.code == status
+    assert capsys.readouterr().err.endswith(said)
+
+
+def test_a_reader_that_goes_away(published_project: Project) -> None:
+    """As ``venvstacks show | head -1`` does."""
+    wrapper = ("sh", "-c", '"$@" | true', "sh")
+    result = venvstacks("show", cwd=published_project.root, wrapper=wrapper)
     assert "Traceback" not in result.stderr

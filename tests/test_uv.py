@@ -79,12 +79,12 @@ def test_managed_pythons_are_final_releases_newest_first() -> None:
 def test_failures_carry_what_uv_said(tmp_path: Path) -> None:
     with pytest.raises(uv.UvFailure) as caught:
         uv.find_uv().install(
-            tmp_path / "missing.toml",
+            tmp_path,
             tmp_path / "prefix",
             python=PythonVersion(3, 12, 1),
             platform=PLATFORMS["linux_x86_64"],
         )
-    assert "missing.toml" in caught.value.output
+    assert "pylock.toml" in caught.value.output
     error = caught.value.as_tool_error("testing")
     assert "uv failed while testing" in str(error)
     assert error.exit_code == 7

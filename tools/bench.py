@@ -133,7 +133,7 @@ class Bench:
         return self._hatch("venvstacks")
 
     def _publish_again(self) -> float:
-        for record in (self.sandbox.project / "_build").glob("*/published.json"):
+        for record in (self.sandbox.project / "_build").glob(".records/*/published.json"):
             record.unlink()
         return self._build(without=("dist",))
 

@@ -21,8 +21,10 @@ from hatchling.builders.plugin.interface import BuilderInterface
 from venvlayers.errors import Problem, PublishError, SpecError, VenvstacksError
 from venvlayers.plan import Goal
 from venvlayers.report import Kind, LineReporter, Reporter
+from venvlayers.spec.table import did_you_mean
 from venvlayers.workflow import Outcome, Request, clean, perform, summary
 
+_TAG_OUTPUTS = "tag-outputs"
 _USAGE = 2  # what commands return when they are called wrongly
 _INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
 
@@ -99,7 +101,7 @@ class VenvstacksBuilder(BuilderInterface):  # type: ignore[type-arg]
         with self._failures():
             reporter = self._reporter()
             request = Request(
-                project=Path(self.root),
+                project=Path(self.root, "pyproject.toml"),
                 goal=goal,
                 # Hatch passes a relative LOCATION on as it is.
                 output_dir=Path(directory).absolute(),
@@ -114,14 +116,18 @@ class VenvstacksBuilder(BuilderInterface):  # type: ignore[type-arg]
             self.app.display_info(line)
 
     def _tag_outputs(self) -> bool:
-        value = self.target_config.get("tag-outputs", True)
+        where = "tool.hatch.build.targets.venvstacks"
+        problems = [
+            Problem(where=f"{where}.{key}", what="unknown key", suggestion=meant)
+            for key in self.target_config  # Hatch has keys of its own there
+            if key != _TAG_OUTPUTS and (meant := did_you_mean(key, [_TAG_OUTPUTS]))
+        ]
+        value = self.target_config.get(_TAG_OUTPUTS, True)
         if not isinstance(value, bool):
-            problem = Problem(
-                where="tool.hatch.build.targets.venvstacks.tag-outputs",
-                what="must be true or false",
-            )
-            raise SpecError("pyproject.toml", [problem])
-        return value
+            problems.append(Problem(where=f"{where}.{_TAG_OUTPUTS}", what="must be true or false"))
+        if problems:
+            raise SpecError("pyproject.toml", problems)
+        return value is True
 
     def _reporter(self) -> Reporter:
         verbose = self.app.verbosity > 0

@@ -40,8 +40,7 @@ def _locked_option(command: _Command) -> _Command:
     return click.option(
         "--locked",
         is_flag=True,
-        envvar="VENVSTACKS_LOCKED",
-        help="Fail rather than change a lock.",
+        help="Fail rather than change a lock; so does VENVSTACKS_LOCKED=1.",
     )(command)
 
 

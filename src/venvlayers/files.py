@@ -21,6 +21,16 @@ from typing import Any
 _CHUNK = 1 << 20
 
 
+def os_reason(error: OSError) -> str:
+    """Return why the operating system refused something, and where, in one short line."""
+    if isinstance(error, shutil.Error) and isinstance(error.args[0], list):
+        # copytree collects what it could not copy: [(source, target, reason), ...]
+        _source, target, reason = error.args[0][0]
+        return f"{reason} ({len(error.args[0])} files; the first is {target})"
+    reason = error.strerror or str(error)
+    return f"{reason}: {error.filename}" if error.filename else reason
+
+
 def sha256_file(path: Path) -> str:
     """Return ``sha256:<hex>`` of a file's content."""
     digest = hashlib.sha256()

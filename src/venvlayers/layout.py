@@ -45,11 +45,15 @@ class Layout:
 
     def environment_record(self, env_name: str, platform: Platform) -> Path:
         """Return the file that tells what an environment was made of."""
-        return self.build_dir / platform.name / f"{env_name}.last-build.json"
+        return self._records(platform) / f"{env_name}.last-build.json"
 
     def published_record(self, platform: Platform) -> Path:
         """Return the file that tells what was published last."""
-        return self.build_dir / platform.name / "published.json"
+        return self._records(platform) / "published.json"
+
+    def _records(self, platform: Platform) -> Path:
+        # Apart from environments, which may have any name that does not begin with a dot.
+        return self.build_dir / ".records" / platform.name
 
     def pylock(self, env_name: str) -> Path:
         """Return a layer's lock file (PEP 751 allows no further dots in its name)."""

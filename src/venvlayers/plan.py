@@ -1,9 +1,9 @@
 """What there is to do, and why: decided before anything is done.
 
 A `Plan` is immutable; it can be shown, compared and tested without a process.
-Making one reads lock records, build records and launch modules, and nothing
-else, so it is also the way to find out that nothing is to be done. Carrying it
-out is the business of `workflow.py`.
+Making one only reads: lock records, build records, launch modules, and what is
+in place of outputs. So it is also the way to find out that nothing is to be
+done. Carrying it out is the business of `workflow.py`.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import os
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 DROPPED_PREFIXES = ("UV_", "PIP_", "PYTHON", "VIRTUAL_ENV", "CONDA_", "__PYVENV_LAUNCHER__")
@@ -26,8 +27,8 @@ def child_environment(
     """Return the environment for a child process.
 
     Args:
-        keep: Names, or prefixes ending in ``*``, that pass although they start with
-            one of `DROPPED_PREFIXES`.
+        keep: Names, or patterns with ``*``, that pass although they start with one of
+            `DROPPED_PREFIXES`.
         extra: Variables to set.
     """
     kept = tuple(keep)
@@ -43,10 +44,7 @@ def child_environment(
 
 
 def _is_kept(name: str, kept: tuple[str, ...]) -> bool:
-    return any(
-        name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
-        for pattern in kept
-    )
+    return any(fnmatchcase(name, pattern) for pattern in kept)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,10 +13,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from typing import Any
 from venvlayers import process
 from venvlayers.errors import ToolError
 from venvlayers.platforms import Platform, PythonVersion
+from venvlayers.report import Kind, Reporter, silent
 
 MINIMUM_VERSION = (0, 9, 17)
 
@@ -88,9 +90,11 @@ class Uv:
 
     Attributes:
         path: The program.
+        reporter: Is told every command, as a detail.
     """
 
     path: Path
+    reporter: Reporter = field(default_factory=silent, compare=False, repr=False)
 
     def compile(
         self, directory: Path, *, python: PythonVersion, upgrade: Sequence[str] | None = ()
@@ -123,21 +127,24 @@ class Uv:
         return (directory / "pylock.toml").read_text("utf-8")
 
     def install(
-        self, lock: Path, prefix: Path, *, python: PythonVersion, platform: Platform
+        self, directory: Path, prefix: Path, *, python: PythonVersion, platform: Platform
     ) -> None:
-        """Install the wheels that *lock* names under *prefix*, as for *platform*.
+        """Install the wheels of ``pylock.toml`` in *directory* under *prefix*, as for *platform*.
 
-        The layout is that of the Python running this; files are copies, not links
-        into uv's cache, so that no edit can reach it.
+        Indexes that need credentials are known from ``pyproject.toml`` there. The layout
+        is that of the Python running this; files are copies, not links into uv's
+        cache, so that no edit can reach it.
 
         Raises:
             UvFailure: A wheel cannot be had, or its hash is wrong.
         """
         self._run(
-            ["pip", "install", "--no-config", "--no-deps", "--no-build", "--link-mode=copy"],
+            ["pip", "install", "--no-deps", "--no-build", "--link-mode=copy"],
             ["--python", sys.executable, f"--python-version={python}"],
             [f"--python-platform={platform.uv_platform}", "--prefix", os.fspath(prefix)],
-            ["--requirement", os.fspath(lock)],
+            ["--requirement", "pylock.toml"],
+            cwd=directory,
+            config=directory / "no-config",
         )
 
     def managed_pythons(self, platform: Platform) -> tuple[ManagedPython, ...]:
@@ -236,9 +243,12 @@ class Uv:
         require_new_enough(self.path)
         environment = process.child_environment(KEPT_VARIABLES, extra)
         environment["UV_NO_PROGRESS"] = "1"
+        if cache := environment.get("UV_CACHE_DIR"):  # some commands run in another directory
+            environment["UV_CACHE_DIR"] = os.path.abspath(cache)  # noqa: PTH100 - links stay
         if config is not None:
             environment.update(_no_other_configuration(config))
         argv = [os.fspath(self.path), *(argument for group in groups for argument in group)]
+        self.reporter.say(Kind.DETAIL, f"running {shlex.join(argv)}")
         completed = process.run([*argv, "--color=never"], cwd=cwd, env=environment)
         if completed.returncode:
             raise UvFailure(completed)
@@ -323,7 +333,7 @@ def require_new_enough(path: Path) -> None:
 
 def _uv_path() -> Path | None:
     if named := os.environ.get("VENVSTACKS_UV"):
-        return Path(named)
+        return Path(named).absolute()  # commands run in other directories
     try:
         from uv import find_uv_bin  # noqa: PLC0415 - only the module that knows uv asks for it
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from venvlayers.build.runtime.source import RuntimeContext, RuntimeSource
 from venvlayers.errors import BuildError, LockError, PublishError
-from venvlayers.files import remove_tree
+from venvlayers.files import os_reason, remove_tree
 from venvlayers.layout import Layout
 from venvlayers.lock.model import PythonPin
 from venvlayers.lock.state import lock_states
@@ -47,6 +47,10 @@ if TYPE_CHECKING:
     from venvlayers.lock.model import LayerLock
     from venvlayers.publish.outputs import Outputs, PublishedLayer
     from venvlayers.publish.state import Recipe
+
+
+_LATEST = 8**11 - 1
+"""The latest time, in the year 2242, that the header of a tar's member has room for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +79,13 @@ class Outcome:
     Attributes:
         plan: What there was to do.
         artifact: The manifest, or the directory, that stands for the result.
+        done: What was locked, built and exported, for people.
         published: The layers that were published, also those that were in place.
     """
 
     plan: Plan
     artifact: Path
+    done: tuple[str, ...] = ()
     published: tuple[PublishedLayer, ...] = ()
 
 
@@ -92,6 +98,7 @@ class _Run:
     layout: Layout
     platform: Platform
     reporter: Reporter
+    done: list[str] = field(default_factory=list)
 
     @property
     def output_dir(self) -> Path:
@@ -117,6 +124,16 @@ def perform(request: Request, reporter: Reporter) -> Outcome:
     Raises:
         VenvstacksError: It cannot be done; earlier outputs are as they were.
     """
+    try:
+        return _perform(request, reporter)
+    except OSError as error:  # stages explain theirs; this is a disk that filled in between
+        raise BuildError(
+            f"this cannot be done here: {os_reason(error)}",
+            hint="is there space, and may you write there?",
+        ) from error
+
+
+def _perform(request: Request, reporter: Reporter) -> Outcome:
     run = _start(request, reporter)
     plan = _plan(run)
     if plan.is_done:
@@ -204,7 +221,9 @@ def _source_date_epoch() -> int | None:
         return None
     if not (text.isascii() and text.isdigit()):
         raise PublishError(f"SOURCE_DATE_EPOCH must be a number of seconds, not {text!r}")
-    return int(text)
+    if (seconds := int(text)) > _LATEST:
+        raise PublishError(f"SOURCE_DATE_EPOCH must be at most {_LATEST}, not {text}")
+    return seconds
 
 
 def _source(pin: PythonPin) -> RuntimeSource:
@@ -224,7 +243,8 @@ def _sources() -> dict[str, RuntimeSource]:
 
 
 def _runtime_context(run: _Run) -> RuntimeContext:
-    return RuntimeContext(uv=find_uv(), reporter=run.reporter, work_dir=run.layout.work_dir)
+    uv = replace(find_uv(), reporter=run.reporter)
+    return RuntimeContext(uv=uv, reporter=run.reporter, work_dir=run.layout.work_dir)
 
 
 @contextmanager
@@ -234,7 +254,7 @@ def _guard(run: _Run) -> Iterator[None]:
 
     layout = run.layout
     try:
-        _make_build_dir(layout)
+        _make_build_dir(run)
         lock = FileLock(layout.guard)
         try:
             lock.acquire(timeout=0)
@@ -255,11 +275,18 @@ def _guard(run: _Run) -> Iterator[None]:
         lock.release()
 
 
-def _make_build_dir(layout: Layout) -> None:
-    layout.build_dir.mkdir(parents=True, exist_ok=True)
-    ignore = layout.build_dir / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("*\n", "utf-8")
+def _make_build_dir(run: _Run) -> None:
+    build_dir = run.layout.build_dir
+    build_dir.mkdir(parents=True, exist_ok=True)
+    ignore = build_dir / ".gitignore"
+    if ignore.exists():
+        return
+    ignore.write_text("*\n", "utf-8")
+    # Hatchling reads the .gitignore of the project alone.
+    ignored = run.spec.root / ".gitignore"
+    if not (ignored.is_file() and build_dir.name in ignored.read_text("utf-8", "replace")):
+        message = f"add {build_dir.name}/ to {ignored}: source distributions would take it in"
+        run.reporter.say(Kind.WARNING, message)
 
 
 def _refuse_changed_locks(run: _Run, plan: Plan) -> None:
@@ -311,6 +338,7 @@ def _lock_stage(run: _Run) -> dict[str, LayerLock]:
             python = lower[-1].python if lower else None
             locks[layer.env_name] = load_lock(state.saved, layer.env_name, python)
         else:
+            run.done.append(f"lock: {layer.env_name}")
             with _step(run, f"locking {layer.env_name}", state.outdated):
                 new.append(lock_layer(run.spec, layer, lower, context))
             locks[layer.env_name] = new[-1].lock
@@ -333,12 +361,14 @@ def _build_stage(run: _Run, locks: Mapping[str, LayerLock]) -> list[LayerEnviron
     Environments only hold paths to those below, so they are filled side by side.
     """
     from venvlayers.build.environment import BuildContext, Order  # noqa: PLC0415
+    from venvlayers.lock.resolve import index_settings  # noqa: PLC0415
 
     context = BuildContext(
         layout=run.layout,
         platform=run.platform,
         runtime=_runtime_context(run),
         sources=_sources(),
+        indexes=index_settings(run.spec),
     )
     orders = [Order(target=target, lock=locks[target.layer.env_name]) for target in _targets(run)]
     pool = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1))
@@ -373,13 +403,18 @@ def _built(
         describe,
         looks_below,
         recorded_key,
+        refuse_shadowing,
     )
 
     name = order.layer.env_name
+    if order.layer.launch_module:
+        wait(below)
+        refuse_shadowing(order, context)
     if recorded_key(run.layout, name, run.platform) == order.target.key:
         return describe(order, context)
     if looks_below(order, context):
         wait(below)
+    run.done.append(f"build: {name}")
     with _step(run, f"building {name}"):
         return build_layer(order, context)
 
@@ -408,6 +443,7 @@ def _export_stage(run: _Run, environments: Sequence[LayerEnvironment]) -> None:
     from venvlayers.deploy.export import export  # noqa: PLC0415
     from venvlayers.publish.manifest import write_export_manifests  # noqa: PLC0415
 
+    run.done.extend(f"local-export: {environment.env_name}" for environment in environments)
     with _step(run, f"exporting to {run.output_dir}"):
         timestamp = _source_date_epoch()
         export(environments, run.output_dir, timestamp=timestamp, reporter=run.reporter)
@@ -424,14 +460,13 @@ def _outcome(run: _Run, plan: Plan, published: tuple[PublishedLayer, ...]) -> Ou
         Goal.PUBLISH: manifest_path(run.output_dir, tag),
         Goal.EXPORT: run.output_dir,
     }[plan.goal]
-    return Outcome(plan=plan, artifact=artifact, published=published)
+    return Outcome(plan=plan, artifact=artifact, done=tuple(run.done), published=published)
 
 
 def summary(outcome: Outcome) -> list[str]:
     """Return what was made, a line each, for people."""
     if outcome.plan.goal is not Goal.PUBLISH:
-        done = [step for step in outcome.plan.steps if step.need is not Need.NO]
-        return [f"{step.action}: {step.env_name}" for step in done] or ["nothing to do"]
+        return list(outcome.done) or ["nothing to do"]
     rows = [
         (
             layer.archive.name,

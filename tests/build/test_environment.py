@@ -160,6 +160,19 @@ def test_103_programs_headers_and_data_land_where_they_belong(
     assert output.stdout == "tool\n"
 
 
+def test_headers_of_a_wheel_are_in_a_directory_of_their_own(
+    make_project: MakeProject, index: Index
+) -> None:
+    headers = "tool-1.0.data/headers/tool.h"
+    index.add("tool", modules={"tool.py": "", headers: "#define TOOL\n"})
+    project = make_project(stack(top='["tool"]'), files={"top.py": ""})
+    run(project, Goal.BUILD)
+    (header,) = environment(project, "app-top").glob("include/site/python*/tool/tool.h")
+    (record,) = site_packages(project, "app-top").glob("tool-1.0.dist-info/RECORD")
+    relative = header.relative_to(environment(project, "app-top"))
+    assert f"../../../{relative}," in record.read_text("utf-8")
+
+
 def test_a_wheel_that_was_replaced_after_locking_is_refused(
     make_project: MakeProject, index: Index
 ) -> None:

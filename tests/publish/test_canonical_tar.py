@@ -151,4 +151,7 @@ def test_reading_in_other_pieces_changes_nothing(
 
 def test_the_time_is_the_lock_s_unless_given() -> None:
     assert archive_time(LOCKED_AT, None) == int(LOCKED_AT.timestamp())
-    assert archive_time(LOCKED_AT, 0) == 0
+    assert archive_time(LOCKED_AT, 0) == archive_time(LOCKED_AT, 0, f"sha256:{255:064x}") == 0
+    other = {archive_time(LOCKED_AT, None, f"sha256:{number:064x}") for number in range(1, 100)}
+    assert len(other) == 99
+    assert 0 < archive_time(LOCKED_AT, None) - min(other) < 24 * 60 * 60

@@ -34,7 +34,7 @@ def test_an_application(tmp_path: Path) -> None:
         "bound_to_implementation": False,
         "required_layers": ["framework-lower"],
         "app_launch_module": "demo",
-        "app_launch_module_hash": "sha256:three",
+        "app_launch_module_hash": f"sha256:{3:064x}",
     }
 
 

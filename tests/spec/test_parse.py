@@ -314,9 +314,28 @@ def test_x26_links_that_lead_out_of_the_project_are_refused(tmp_path: Path) -> N
     assert str(Path("pkg", "stray.py")) in found
 
 
-def test_a_package_without_python_files_is_no_launch_module(tmp_path: Path) -> None:
+def test_modules_that_python_could_not_run_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    assert "has no .py file" in mistakes(tmp_path, changed('"main.py"', '"empty"'))[0]
+    (tmp_path / "my.app.py").touch()
+    assert "has no __main__.py" in mistakes(tmp_path, changed('"main.py"', '"empty"'))[0]
+    assert "because of its dot" in mistakes(tmp_path, changed('"main.py"', '"my.app.py"'))[0]
+    assert "not the project itself" in mistakes(tmp_path, changed('"main.py"', '"."'))[0]
+
+
+def test_requirements_by_address_must_be_wheels(tmp_path: Path) -> None:
+    wheel = "numpy @ https://example.org/numpy-1-py3-none-any.whl#sha256=00"
+    spec = stack(tmp_path, changed('["numpy"]', f'["{wheel}"]'))
+    assert spec.layer("base").requirements == (wheel,)
+    source = "numpy @ https://example.org/numpy-1.tar.gz"
+    assert "is not a wheel" in mistakes(tmp_path, changed('["numpy"]', f'["{source}"]'))[0]
+
+
+def test_two_specifications_in_one_directory(tmp_path: Path) -> None:
+    write(tmp_path, GOOD)
+    (tmp_path / "venvstacks.toml").touch()
+    with pytest.raises(SpecError, match=r"so does the venvstacks\.toml beside it"):
+        load(tmp_path)
+    assert load(tmp_path / "pyproject.toml").layers
 
 
 def test_a_module_that_the_standard_library_would_hide_is_refused(tmp_path: Path) -> None:

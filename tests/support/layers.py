@@ -114,7 +114,7 @@ def make_layer(
         "lock_version": 1,
         "locked_at": LOCKED_AT,
         "launch_module": "demo",
-        "launch_module_hash": "sha256:three",
+        "launch_module_hash": f"sha256:{3:064x}",
     }
     return LayerEnvironment(**(defaults | fields))
 

@@ -72,7 +72,7 @@ def run(
     project: Project, goal: Goal = Goal.PUBLISH, messages: Messages | None = None, **more: object
 ) -> Outcome:
     """Do what a shell would do, with outputs in the project's ``dist``."""
-    request = Request(project=project.root, goal=goal, output_dir=project.dist, **more)  # type: ignore[arg-type]
+    request = Request(**{"project": project.root, "goal": goal, "output_dir": project.dist, **more})  # type: ignore[arg-type]
     return perform(request, (messages or Messages()).reporter)
 
 

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from venvlayers.build.chain import (
     Chain,
@@ -19,7 +20,7 @@ from venvlayers.build.chain import (
     link_layers,
     make_environment,
 )
-from venvlayers.build.install import install
+from venvlayers.build.install import WheelSource, install
 from venvlayers.build.model import LayerEnvironment
 from venvlayers.build.record import installed_distributions, normalize_records
 from venvlayers.build.runtime.source import RuntimeContext, RuntimeSource
@@ -27,7 +28,13 @@ from venvlayers.build.scheme import Scheme
 from venvlayers.build.scripts import make_scripts_relocatable
 from venvlayers.build.sources import copy_module
 from venvlayers.errors import BuildError
-from venvlayers.files import json_text, private_directory, replace_directory, write_text
+from venvlayers.files import (
+    json_text,
+    os_reason,
+    private_directory,
+    replace_directory,
+    write_text,
+)
 from venvlayers.layout import Layout
 from venvlayers.lock.model import LayerLock
 from venvlayers.plan import Target
@@ -44,12 +51,14 @@ class BuildContext:
         platform: What to build for.
         runtime: What runtime sources may use.
         sources: The runtime sources, by name.
+        indexes: uv's settings that say where indexes are.
     """
 
     layout: Layout
     platform: Platform
     runtime: RuntimeContext
     sources: Mapping[str, RuntimeSource]
+    indexes: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +92,8 @@ def recorded_key(layout: Layout, env_name: str, platform: Platform) -> str | Non
 
 
 def looks_below(order: Order, context: BuildContext) -> bool:
-    """Tell whether building needs the environments below to be in place."""
-    return order.layer.launch_module is not None or context.platform.is_windows
+    """Tell whether building needs the environments below: on Windows, for their launchers."""
+    return bool(order.layer.lower) and context.platform.is_windows
 
 
 def build_layer(order: Order, context: BuildContext) -> LayerEnvironment:
@@ -108,7 +117,8 @@ def build_layer(order: Order, context: BuildContext) -> LayerEnvironment:
             write_text(record, json_text({"key": order.target.key}))
     except OSError as error:
         raise BuildError(
-            f"{name} cannot be built: {error}", hint=f"is there space below {layout.build_dir}?"
+            f"{name} cannot be built: {os_reason(error)}",
+            hint=f"is there space below {layout.build_dir}?",
         ) from error
     return describe(order, context)
 
@@ -148,14 +158,15 @@ def _fill(env: Path, order: Order, context: BuildContext) -> None:
     else:
         env.mkdir()
     lock_dir = context.layout.pylock(layer.env_name).parent
-    install(lock, context.platform, env, context.runtime.uv, lock_dir)
+    wheels = WheelSource(uv=context.runtime.uv, lock_dir=lock_dir, indexes=context.indexes)
+    install(lock, env, platform=context.platform, source=wheels)
     make_scripts_relocatable(env / context.platform.bin_dir)
     normalize_records(env, scheme)
     if chain.runtime is not None:
         make_environment(env, chain, context.layout.environment(chain.runtime, context.platform))
         link_layers(env, chain, context.runtime.reporter)
     if layer.launch_module:
-        _add_module(env, layer.launch_module, chain, context)
+        _add_module(env, layer, layer.launch_module, scheme)
     describe_layer(env, chain, layer.launch_module.name if layer.launch_module else None)
 
 
@@ -168,20 +179,30 @@ def _chain(layer: LayerSpec, scheme: Scheme) -> Chain:
     )
 
 
-def _add_module(env: Path, module: LaunchModule, chain: Chain, context: BuildContext) -> None:
-    site_packages = env / chain.scheme.site_packages
-    below = [context.layout.environment(name, context.platform) for name in chain.below]
-    _refuse_shadowing(module, chain, [site_packages, *_site_directories(below, chain)])
+def refuse_shadowing(order: Order, context: BuildContext) -> None:
+    """Refuse an application whose launch module would hide a package of a layer below.
+
+    Not a part of building, because it depends on the layers below as they are now.
+
+    Raises:
+        BuildError: It would.
+    """
+    scheme = Scheme(platform=context.platform, python=order.lock.python.version)
+    below = _chain(order.layer, scheme).below
+    environments = [context.layout.environment(name, context.platform) for name in below]
+    _refuse_hiding(order.layer, [place / scheme.site_packages for place in environments])
+
+
+def _add_module(env: Path, layer: LayerSpec, module: LaunchModule, scheme: Scheme) -> None:
+    site_packages = env / scheme.site_packages
+    _refuse_hiding(layer, [site_packages])
     copy_module(module, site_packages)
 
 
-def _site_directories(environments: Sequence[Path], chain: Chain) -> list[Path]:
-    return [environment / chain.scheme.site_packages for environment in environments]
-
-
-def _refuse_shadowing(module: LaunchModule, chain: Chain, path: Sequence[Path]) -> None:
-    if hidden := hidden_by(module.name, path):
+def _refuse_hiding(layer: LayerSpec, path: Sequence[Path]) -> None:
+    module = layer.launch_module
+    if module and (hidden := hidden_by(module.name, path)):
         raise BuildError(
-            f"the launch module {module.name!r} of {chain.name} would hide an installed one",
+            f"the launch module {module.name!r} of {layer.env_name} would hide an installed one",
             hint=f"give it another name than {hidden}",
         )

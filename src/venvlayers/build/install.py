@@ -8,7 +8,8 @@ into files about this machine is dealt with in `record.py` and `scripts.py`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +25,29 @@ from venvlayers.platforms import Platform
 from venvlayers.uv import Uv, UvFailure
 
 
-def install(lock: LayerLock, platform: Platform, env: Path, uv: Uv, lock_dir: Path) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelSource:
+    """How to get at the wheels of a lock.
+
+    Attributes:
+        uv: uv.
+        lock_dir: What relative paths in the lock start from.
+        indexes: uv's settings that say where indexes are.
+    """
+
+    uv: Uv
+    lock_dir: Path
+    indexes: Mapping[str, Any]
+
+
+def install(lock: LayerLock, env: Path, *, platform: Platform, source: WheelSource) -> None:
     """Install the packages of *lock* for *platform* into *env*.
 
     Args:
         lock: The layer's lock.
-        platform: What to install for.
         env: The environment, which has no distributions yet.
-        uv: uv.
-        lock_dir: What relative paths in the lock start from.
+        platform: What to install for.
+        source: How to get at wheels.
 
     Raises:
         BuildError: A wheel cannot be had, or is not what was locked.
@@ -41,11 +56,14 @@ def install(lock: LayerLock, platform: Platform, env: Path, uv: Uv, lock_dir: Pa
     if not selected:
         return
     staging = env.with_name(f"{env.name}.staging")
-    list_file = staging / "pylock.toml"
     staging.mkdir()
-    list_file.write_text(_install_list(selected, lock_dir), "utf-8")
+    (staging / "pylock.toml").write_text(_install_list(selected, source.lock_dir), "utf-8")
+    settings = tomli_w.dumps({"tool": {"uv": dict(source.indexes)}})
+    (staging / "pyproject.toml").write_text(settings, "utf-8")
     try:
-        uv.install(list_file, staging / "prefix", python=lock.python.version, platform=platform)
+        source.uv.install(
+            staging, staging / "prefix", python=lock.python.version, platform=platform
+        )
     except UvFailure as failure:
         raise BuildError(
             f"the packages of {lock.env_name} cannot be installed",

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from venvlayers.errors import BuildError
-from venvlayers.files import sha256_file, sha256_json, walk_sorted
+from venvlayers.files import os_reason, sha256_file, sha256_json
 from venvlayers.spec.model import LaunchModule
 
 _LEFT_OUT_DIRECTORIES = ("__pycache__",)
@@ -20,17 +20,29 @@ _LEFT_OUT_SUFFIXES = (".pyc", ".pyo")
 
 
 def module_files(module: LaunchModule) -> Iterator[tuple[str, Path]]:
-    """Yield the files of a module with their places relative to site-packages, sorted."""
-    if not module.path.is_dir():
+    """Yield the files of a module with their places relative to site-packages, sorted.
+
+    Links are followed; the specification was checked for those that leave the project.
+    """
+    if module.path.is_dir():
+        yield from _files_below(module.path, module.path.name, ())
+    else:
         yield module.path.name, module.path
-        return
-    skipped: str | None = None
-    for relative, entry in walk_sorted(module.path):
-        if skipped and relative.startswith(skipped):
+
+
+def _files_below(
+    directory: Path, place: str, above: tuple[Path, ...]
+) -> Iterator[tuple[str, Path]]:
+    real = directory.resolve()
+    if real in above:
+        raise BuildError(f"{directory} is a link to a directory that it is in")
+    for path in sorted(directory.iterdir(), key=lambda path: path.name):
+        if _is_left_out(path.name):
             continue
-        skipped = f"{relative}/" if _is_left_out(entry.name) else None
-        if skipped is None and entry.is_file():
-            yield f"{module.path.name}/{relative}", Path(entry.path)
+        if path.is_dir():
+            yield from _files_below(path, f"{place}/{path.name}", (*above, real))
+        elif path.is_file():
+            yield f"{place}/{path.name}", path
 
 
 def _is_left_out(name: str) -> bool:
@@ -53,7 +65,9 @@ def module_hash(module: LaunchModule) -> str:
             for place, path in module_files(module)
         ]
     except OSError as error:
-        raise BuildError(f"launch module {module.path} cannot be read: {error}") from error
+        raise BuildError(
+            f"launch module {module.path} cannot be read: {os_reason(error)}"
+        ) from error
     return sha256_json(listed)
 
 

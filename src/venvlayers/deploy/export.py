@@ -12,12 +12,14 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from venvlayers.build.chain import LAYER_CONFIG
 from venvlayers.build.model import LayerEnvironment
 from venvlayers.errors import PublishError
-from venvlayers.files import private_directory, replace_directory
+from venvlayers.files import os_reason, replace_directory
 from venvlayers.publish.canonical_tar import archive_time
 from venvlayers.publish.contents import Entry, EntryKind, LayerContents, plan_contents
 from venvlayers.report import Progress, Reporter
+from venvlayers.transaction import staging_directory
 
 
 def export(
@@ -43,7 +45,7 @@ def export(
             _export_one(environment, output_dir, timestamp, reporter)
     except OSError as error:
         raise PublishError(
-            f"cannot export to {output_dir}: {error.strerror}: {error.filename}",
+            f"cannot export to {output_dir}: {os_reason(error)}",
             hint="the directory must be writable, and have space for all layers",
         ) from error
 
@@ -52,14 +54,20 @@ def _export_one(
     environment: LayerEnvironment, output_dir: Path, timestamp: int | None, reporter: Reporter
 ) -> None:
     contents = plan_contents(environment)
-    mtime = archive_time(environment.locked_at, timestamp)
+    place = output_dir / environment.deployed_name
+    if os.path.lexists(place) and not (place / LAYER_CONFIG).is_file():
+        raise PublishError(
+            f"{place} is there, and is not a layer",
+            hint="exports replace earlier exports only; choose another directory",
+        )
+    mtime = archive_time(environment.locked_at, timestamp, environment.launch_module_hash)
     label = f"exporting {environment.env_name}"
     with (
-        private_directory(output_dir, prefix=".venvstacks-") as private,
+        staging_directory(output_dir, purpose="export") as private,
         reporter.progress(label, contents.unpacked_size) as progress,
     ):
         _copy(contents, private / "layer", mtime, progress)
-        replace_directory(private / "layer", output_dir / environment.deployed_name)
+        replace_directory(private / "layer", place)
 
 
 def _copy(contents: LayerContents, target: Path, mtime: int, progress: Progress) -> None:
@@ -72,7 +80,8 @@ def _copy(contents: LayerContents, target: Path, mtime: int, progress: Progress)
 
 def _copy_entry(source: str, target: Path, entry: Entry, mtime: int) -> None:
     if entry.kind is EntryKind.DIRECTORY:
-        target.mkdir(mode=0o755)
+        target.mkdir()
+        target.chmod(0o755)
     elif entry.kind is EntryKind.SYMLINK:
         target.symlink_to(entry.target)
     else:

@@ -52,13 +52,26 @@ def _is_culprit(question: Question, entry: Provided, uv: Uv, work_dir: Path) -> 
 
 def _unresolvable(layer: LayerSpec, failure: UvFailure) -> LockError:
     listed = ", ".join(repr(text) for text in layer.requirements)
+    if "No solution found" not in failure.output:
+        return LockError(
+            f"uv could not resolve the requirements of {layer.env_name}: {listed}",
+            details=failure.output,
+            hint="this is not about the requirements: see whether the index, the network and "
+            "uv's cache directory can be used",
+        )
     return LockError(
         f"the requirements of {layer.env_name} cannot be resolved: {listed}",
-        details=failure.output,
+        details=_relevant(failure.output),
         hint="only wheels are used, and every package needs one for each of "
         f"{', '.join(platform.name for platform in layer.platforms)}; change the requirements, "
         "or `platforms` if they are more than you ship to",
     )
+
+
+def _relevant(output: str) -> str:
+    """Leave out uv's advice on settings that are ours to make."""
+    paragraphs = output.split("\n\n")
+    return "\n\n".join(text for text in paragraphs if "`requires-python`" not in text)
 
 
 def _conflict(
@@ -79,7 +92,7 @@ def _conflict(
     names = ", ".join(entry.name for entry in culprits)
     return LockError(
         f"{layer.env_name} cannot live above {layers}\n" + "\n".join(f"  {line}" for line in lines),
-        details=failure.output,
+        details=_relevant(failure.output),
         hint=f"require a version of {names} in {layers} that both can use, relax the requirement "
         f"in {layer.env_name}, or put {layer.env_name} on layers of its own",
     )

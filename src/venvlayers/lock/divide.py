@@ -8,7 +8,7 @@ the layer is made for: a finite set, so there is nothing to prove about them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,26 @@ def provided_below(lower: Sequence[LayerLock], platforms: Sequence[Platform]) ->
         Provided(name=name, version=version, layer=layer, platforms=tuple(where))
         for (name, version, layer), where in sorted(found.items())
     ]
+
+
+def shadowed(name: str, lower: Sequence[LayerLock], platforms: Sequence[Platform]) -> Iterator[str]:
+    """Yield a sentence for each package that two layers below *name* have in different versions.
+
+    The nearer layer's is the one that is imported, also by what the other layer has.
+    """
+    told = set()
+    for platform in platforms:
+        first: dict[str, tuple[str, str]] = {}
+        for lock in lower:
+            for package in lock.packages_for(platform):
+                version = str(package.version)
+                nearer, chosen = first.setdefault(package.name, (lock.env_name, version))
+                if chosen != version and (package.name, lock.env_name) not in told:
+                    told.add((package.name, lock.env_name))
+                    yield (
+                        f"{name} will use {package.name}=={chosen} of {nearer}, and "
+                        f"{lock.env_name}, which was locked with {version}, has to do with it"
+                    )
 
 
 def constraint(provided: Provided, platforms: Sequence[Platform]) -> str:

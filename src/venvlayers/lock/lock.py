@@ -22,7 +22,13 @@ from venvlayers.errors import LockError, Problem
 from venvlayers.files import sha256_text
 from venvlayers.layout import Layout
 from venvlayers.lock.conflict import explain
-from venvlayers.lock.divide import Provided, constraint, own_packages, provided_below
+from venvlayers.lock.divide import (
+    Provided,
+    constraint,
+    own_packages,
+    provided_below,
+    shadowed,
+)
 from venvlayers.lock.document import (
     OwnPackage,
     lock_text,
@@ -36,12 +42,14 @@ from venvlayers.lock.resolve import Question, resolve
 from venvlayers.lock.store import (
     LockRecord,
     SavedLock,
+    lock_files,
     pinned_text,
     read_lock,
-    write_lock,
+    write_files,
 )
 from venvlayers.lock.wheels import fitting_wheels
 from venvlayers.platforms import Platform
+from venvlayers.report import Kind
 from venvlayers.spec.model import LayerSpec, StackSpec
 from venvlayers.uv import UvFailure
 
@@ -131,6 +139,8 @@ def lock_layer(
     previous = read_lock(layout, layer.env_name)
     python = lower[-1].python if lower else _runtime_python(spec, layer, previous, context)
     provided = provided_below(lower, layer.platforms)
+    for warning in shadowed(layer.env_name, lower, layer.platforms):
+        context.runtime.reporter.say(Kind.WARNING, warning)
     question = Question(
         spec=spec,
         layer=layer,
@@ -166,11 +176,14 @@ def save_locks(layout: Layout, locks: Iterable[NewLock]) -> None:
     """Write new locks in the place of old ones.
 
     Raises:
-        LockError: One cannot be written.
+        LockError: They cannot be written; those that were there are as they were.
     """
+    files: dict[Path, str] = {}
     for new in locks:
         name = new.lock.env_name
-        write_lock(layout, name, new.saved, declared=new.declared, summary=new.summary)
+        files |= lock_files(layout, name, new.saved, declared=new.declared, summary=new.summary)
+    if files:
+        write_files(layout, files)
 
 
 def _resolve(

@@ -14,10 +14,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import tomli_w
+from packaging.utils import canonicalize_name
 
+from venvlayers.errors import Problem, SpecError
 from venvlayers.files import private_directory
+from venvlayers.lock.wheels import wheel_name
 from venvlayers.platforms import PythonVersion
 from venvlayers.spec.model import LayerSpec, StackSpec
 from venvlayers.uv import Uv
@@ -85,7 +90,9 @@ def resolve(question: Question, uv: Uv, work_dir: Path) -> list[dict[str, Any]]:
         text = uv.compile(directory, python=question.python, upgrade=question.upgrade)
         packages: list[dict[str, Any]] = tomllib.loads(text).get("packages", [])
         for package in packages:
+            _take_archive_as_wheel(package)
             _make_paths_absolute(package, directory)
+    _refuse_other_sources(question.spec, packages)
     return sorted(packages, key=lambda package: (package["name"], package.get("version", "")))
 
 
@@ -132,11 +139,41 @@ def _passed_through(spec: StackSpec) -> dict[str, Any]:
 
 def _index_sources(sources: Mapping[str, Any]) -> dict[str, Any]:
     """Return the sources that name an index; workspace members and checkouts are not wheels."""
-    return {
-        name: source
-        for name, source in sources.items()
-        if isinstance(source, dict) and "index" in source
+    return {name: source for name, source in sources.items() if _names_index(source)}
+
+
+def _names_index(source: Any) -> bool:
+    choices = source if isinstance(source, list) else [source]
+    return all(isinstance(choice, dict) and "index" in choice for choice in choices)
+
+
+def _refuse_other_sources(spec: StackSpec, packages: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse a package that the project takes from elsewhere than an index.
+
+    A project's other sources are its own business, until a layer needs such a
+    package: then taking one of that name from an index would be a mix-up.
+    """
+    others = {
+        canonicalize_name(name): name
+        for name, source in spec.uv_settings.get("sources", {}).items()
+        if not _names_index(source)
     }
+    found = [others[package["name"]] for package in packages if package["name"] in others]
+    if found:
+        problems = [
+            Problem(where=f"tool.uv.sources.{name}", what="a layer needs it, and it names no index")
+            for name in found
+        ]
+        hint = "layers are made of wheels from an index; publish it to one, or do not require it"
+        raise SpecError(str(spec.path), problems, hint=hint)
+
+
+def _take_archive_as_wheel(package: dict[str, Any]) -> None:
+    """Describe a wheel that was required by its address as the package's one wheel."""
+    archive = package.get("archive")
+    if archive and wheel_name(archive).endswith(".whl"):
+        del package["archive"]
+        package["wheels"] = [archive]
 
 
 def _from(root: Path, place: str) -> str:
@@ -146,8 +183,16 @@ def _from(root: Path, place: str) -> str:
 
 def _make_paths_absolute(package: dict[str, Any], directory: Path) -> None:
     for wheel in package.get("wheels", ()):
+        if wheel.get("url", "").startswith("file:"):  # what uv makes of find-links
+            wheel["path"] = url2pathname(urlsplit(wheel.pop("url")).path)
         if "path" in wheel:
             wheel["path"] = os.path.normpath(directory / wheel["path"])
+
+
+def index_settings(spec: StackSpec) -> dict[str, Any]:
+    """Return the user's uv settings that say where indexes are, for installing from them."""
+    known = ("index", "index-url", "extra-index-url", "allow-insecure-host", "keyring-provider")
+    return {key: value for key, value in _passed_through(spec).items() if key in known}
 
 
 def constraints_without(question: Question, name: str) -> Sequence[str]:

@@ -9,16 +9,19 @@ refused rather than guessed about.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from venvlayers.errors import LockError
-from venvlayers.files import json_text, sha256_text, write_text
+from venvlayers.files import json_text, os_reason, sha256_json, sha256_text, write_text
 from venvlayers.layout import Layout
 from venvlayers.lock.inputs import LockInputs
 from venvlayers.lock.model import PythonPin
 from venvlayers.platforms import PythonVersion
+from venvlayers.transaction import put_in_place, staging_directory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,27 +98,55 @@ def _damaged(layout: Layout, env_name: str, why: str) -> LockError:
     )
 
 
-def write_lock(
+def lock_files(
     layout: Layout, env_name: str, saved: SavedLock, *, declared: str, summary: str
-) -> None:
-    """Write a layer's four files, the record last: without it the others do not count.
+) -> dict[Path, str]:
+    """Return a layer's four files, the record last: without it the others do not count."""
+    return {
+        layout.declared(env_name): declared,
+        layout.summary(env_name): summary,
+        layout.pylock(env_name): saved.text,
+        layout.lock_record(env_name): json_text(_as_json(saved.record)),
+    }
+
+
+def write_files(layout: Layout, files: Mapping[Path, str]) -> None:
+    """Put lock files in place: all of them, or, after a failure, none.
+
+    They are written in private first. Old records go before the locks that they
+    describe are replaced, so that a kill leaves locks without records, which are
+    made anew with the same versions, and never a lock with somebody else's record.
 
     Raises:
         LockError: They cannot be written.
     """
+    changed = {path: text for path, text in files.items() if not _holds(path, text)}
     try:
-        layout.lock_record(env_name).unlink(missing_ok=True)
-        write_text(layout.declared(env_name), declared)
-        write_text(layout.summary(env_name), summary)
-        write_text(layout.pylock(env_name), saved.text)
-        write_text(layout.lock_record(env_name), json_text(_as_json(saved.record)))
+        with staging_directory(layout.lock_dir, purpose="lock") as staging:
+            moves = []
+            for number, (path, text) in enumerate(changed.items()):
+                moves.append((staging / str(number), path))
+                write_text(staging / str(number), text)
+            for path in changed:
+                if path.suffix == ".json":
+                    path.unlink(missing_ok=True)
+            put_in_place(staging, moves, ())
     except OSError as error:
-        where = layout.pylock(env_name).parent
-        raise LockError(f"the lock of {env_name} cannot be written to {where}: {error}") from error
+        raise LockError(
+            f"locks cannot be written to {layout.lock_dir}: {os_reason(error)}",
+            hint="they belong beside the specification, in a directory that you may write to",
+        ) from error
+
+
+def _holds(path: Path, text: str) -> bool:
+    try:
+        return path.read_bytes() == text.encode()
+    except OSError:
+        return False  # it is written, and if that cannot be done, that is the failure to report
 
 
 def _as_json(record: LockRecord) -> dict[str, Any]:
-    document: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "lock_hash": record.lock_hash,
         "lock_input_hash": record.inputs.lock_input_hash,
         "lock_version": record.lock_version,
@@ -125,18 +156,21 @@ def _as_json(record: LockRecord) -> dict[str, Any]:
         "version_inputs_hash": record.inputs.version_inputs_hash,
     }
     if record.python:
-        document["python"] = {
+        fields["python"] = {
             "build": record.python.build,
             "implementation": record.python.implementation,
             "source": record.python.source,
             "version": str(record.python.version),
         }
-    return document
+    return {**fields, "record_hash": sha256_json(fields)}
 
 
-def _parse(document: Any) -> LockRecord:
-    if not isinstance(document, dict):
+def _parse(recorded: Any) -> LockRecord:
+    if not isinstance(recorded, dict):
         raise TypeError("must be an object")
+    document = {key: value for key, value in recorded.items() if key != "record_hash"}
+    if recorded["record_hash"] != sha256_json(document):
+        raise ValueError("it is not what was written")
     python = document.get("python")
     return LockRecord(
         inputs=LockInputs(

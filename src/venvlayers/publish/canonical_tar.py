@@ -26,6 +26,7 @@ wherever it stands.
 CHUNK = 1 << 20
 """The stream comes in pieces of this size, however files are read."""
 
+_DAY = 24 * 60 * 60
 _BLOCK = tarfile.BLOCKSIZE
 _LONGEST_NAME = 100
 _LARGEST_SIZE = 8**11 - 1
@@ -72,9 +73,20 @@ class TarPart:
                 yield bytes(-entry.size % _BLOCK)
 
 
-def archive_time(locked_at: datetime, source_date_epoch: int | None) -> int:
-    """Return the one timestamp of an archive, in whole seconds since 1970."""
-    return int(locked_at.timestamp()) if source_date_epoch is None else source_date_epoch
+def archive_time(
+    locked_at: datetime, source_date_epoch: int | None, launch_module_hash: str | None = None
+) -> int:
+    """Return the one timestamp of an archive, in whole seconds since 1970.
+
+    An application can change without its lock. Python takes bytecode as valid when
+    its source has the same time and size, so an archive unpacked over an older one
+    could go on running the old code: its time is set back, by less than a day, by
+    an amount that depends on the launch module.
+    """
+    time = int(locked_at.timestamp()) if source_date_epoch is None else source_date_epoch
+    if launch_module_hash is None:
+        return time
+    return max(0, time - int(launch_module_hash[-8:], 16) % _DAY)
 
 
 def tar_parts(contents: LayerContents, mtime: int) -> tuple[TarPart, ...]:

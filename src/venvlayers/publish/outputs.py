@@ -54,6 +54,10 @@ class Packable(Protocol):
     def locked_at(self) -> datetime:
         """When its lock last changed."""
 
+    @property
+    def launch_module_hash(self) -> str | None:
+        """Of its launch module's files, if it has one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outputs:
@@ -103,7 +107,9 @@ class Outputs:
             deployed_name=environment.deployed_name,
             format=self.format.name,
             codec=dict(self.format.codec(self.used_level)),
-            mtime=archive_time(environment.locked_at, self.timestamp),
+            mtime=archive_time(
+                environment.locked_at, self.timestamp, environment.launch_module_hash
+            ),
         )
 
 

@@ -27,9 +27,9 @@ from venvlayers.publish.outputs import (
     kept_layer,
 )
 from venvlayers.publish.state import Record, read_records, write_records
-from venvlayers.publish.transaction import put_in_place, staging_directory
 from venvlayers.report import Kind, Reporter, human_size
 from venvlayers.spec.model import LayerKind
+from venvlayers.transaction import put_in_place, staging_directory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,10 @@ def publish(
     Raises:
         PublishError: It cannot be done; earlier outputs are as they were.
     """
-    with explained(outputs.directory), staging_directory(outputs.directory) as staging:
+    with (
+        explained(outputs.directory),
+        staging_directory(outputs.directory, purpose="publish") as staging,
+    ):
         remembered = read_records(outputs.state_file, outputs.directory)
         reusable = _reusable(layers, outputs, remembered)
         records: dict[str, Record] = {}

@@ -52,8 +52,8 @@ def load(path: Path) -> StackSpec:
     document = _read(file)
     if file.name != "pyproject.toml":
         return parse(document, file, document, where="")
-    tool = document.get("tool")
-    if not isinstance(tool, dict) or "venvstacks" not in tool:
+    tool = _tool(document)
+    if "venvstacks" not in tool:
         raise _no_table(file, tool)
     return parse(tool["venvstacks"], file, document, where="tool.venvstacks")
 
@@ -61,8 +61,18 @@ def load(path: Path) -> StackSpec:
 def _find(path: Path) -> Path:
     if not path.is_dir():
         return path
-    standalone = path / "venvstacks.toml"
-    return standalone if standalone.is_file() else path / "pyproject.toml"
+    standalone, project = path / "venvstacks.toml", path / "pyproject.toml"
+    if not standalone.is_file():
+        return project
+    if project.is_file() and "venvstacks" in _tool(_read(project)):
+        what = "declares layers, and so does the venvstacks.toml beside it"
+        raise SpecError(str(project), [Problem(where="", what=what)], hint="name one of the files")
+    return standalone
+
+
+def _tool(document: Mapping[str, Any]) -> dict[str, Any]:
+    tool = document.get("tool")
+    return tool if isinstance(tool, dict) else {}
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -78,10 +88,8 @@ def _read(file: Path) -> dict[str, Any]:
         raise SpecError(str(file), [Problem(where="", what=f"not TOML: {error}")]) from error
 
 
-def _no_table(file: Path, tool: Any) -> SpecError:
-    near = (
-        [key for key in tool if did_you_mean(key, ["venvstacks"])] if isinstance(tool, dict) else []
-    )
+def _no_table(file: Path, tool: Mapping[str, Any]) -> SpecError:
+    near = [key for key in tool if did_you_mean(key, ["venvstacks"])]
     suggestion = f"is [tool.{near[0]}] it?" if near else None
     problem = Problem(where="tool.venvstacks", what="there is no such table", suggestion=suggestion)
     hint = (
@@ -137,8 +145,7 @@ def _near_misses(table: Table, document: Mapping[str, Any]) -> None:
 
 def _uv_settings(document: Mapping[str, Any], findings: Findings) -> dict[str, Any]:
     """Return ``[tool.uv]``; what `lock/resolve.py` does not look into is left to uv to check."""
-    tool = document.get("tool")
-    settings = tool.get("uv", {}) if isinstance(tool, dict) else {}
+    settings = _tool(document).get("uv", {})
     table = Table(settings, "tool.uv", findings)
     table.strings("constraint_dependencies")
     table.strings("find_links")
@@ -227,10 +234,14 @@ class _Reading:
 
         parsed = []
         for index, text in enumerate(table.strings("requirements", required=True) or ()):
+            where = f"{table.at('requirements')}[{index}]"
             try:
-                parsed.append(str(Requirement(text)))
+                requirement = Requirement(text)
+                parsed.append(str(requirement))
+                if requirement.url and not requirement.url.partition("#")[0].endswith(".whl"):
+                    what = f"{text!r} is not a wheel, and nothing is built from source"
+                    self.findings.problem(where, what)
             except InvalidRequirement as error:
-                where = f"{table.at('requirements')}[{index}]"
                 reason = str(error).splitlines()[0]
                 self.findings.problem(where, f"{text!r} is not a requirement: {reason}")
         return tuple(parsed)

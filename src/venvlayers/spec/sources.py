@@ -24,11 +24,15 @@ def launch_module_mistake(root: Path, declared: str) -> str | None:
         return f"there is no {declared!r} in {root}"
     if stray := _leads_outside(root, path):
         return f"{stray!r} is a link that leads out of the project"
+    if path == root:
+        return "must be a module of the project, not the project itself"
     if path.is_file() and path.suffix != ".py":
         return f"must be a .py file or a package directory, not {declared!r}"
-    if path.is_dir() and not any(path.rglob("*.py")):
-        return f"{declared!r} has no .py file in it"
+    if path.is_dir() and not (path / "__main__.py").is_file():
+        return f"{declared!r} has no __main__.py, so `python -m` cannot run it"
     name = path.name.removesuffix(".py")
+    if "." in name:
+        return f"{name!r} cannot be the name of a module, because of its dot"
     if name in sys.stdlib_module_names:
         return f"would be hidden by the standard library's module {name!r}"
     return None

@@ -56,12 +56,6 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     return Installed(tmp_path_factory.mktemp("interpreter") / "installed")
 
 
-@pytest.fixture(scope="session")
-def archives(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    base = tmp_path_factory.getbasetemp()
-    return (base if worker_id == "master" else base.parent) / "standalone-archives"
-
-
 @pytest.fixture
 def downloads(tmp_path: Path, archives: Path, monkeypatch: pytest.MonkeyPatch) -> Downloads:
     """Let uv fetch this Python, for all platforms, from this machine."""

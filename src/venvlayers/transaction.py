@@ -14,19 +14,22 @@ from pathlib import Path
 
 from venvlayers.files import private_directory, remove_tree
 
-_PREFIX = ".venvstacks-publish-"
-
 
 @contextmanager
-def staging_directory(output_dir: Path) -> Iterator[Path]:
-    """Give a private directory in *output_dir*, and remove those that killed runs left.
+def staging_directory(directory: Path, *, purpose: str) -> Iterator[Path]:
+    """Give a private directory in *directory*, and remove those that killed runs left.
 
-    The caller makes sure that nobody else publishes the same stack at the same time.
+    The caller makes sure that nobody else does the same thing there at the same time.
+
+    Args:
+        directory: Where results will be put; created if need be.
+        purpose: Tells what kind of run made a private directory, by its name.
     """
-    if output_dir.is_dir():
-        for leftover in output_dir.glob(f"{_PREFIX}*"):
+    prefix = f".venvstacks-{purpose}-"
+    if directory.is_dir():
+        for leftover in directory.glob(f"{prefix}*"):
             remove_tree(leftover)
-    with private_directory(output_dir, prefix=_PREFIX) as staging:
+    with private_directory(directory, prefix=prefix) as staging:
         yield staging
 
 
