@@ -18,7 +18,7 @@ import pytest
 from support.deployments import Deployment, layers
 from support.hatch import Hatch
 from support.index import Index
-from support.projects import SMALL_APPLICATION, SMALL_STACK, Project, fill_small_index
+from support.projects import Project
 from support.stock import Stock
 from venvlayers.files import sha256_file
 from venvlayers.platforms import host_platform
@@ -318,16 +318,7 @@ def test_no_progress_when_quiet(shared: Hatch, published_project: Project) -> No
     assert files_in(published_project.dist) == published_files()
 
 
-def test_a_venvstacks_toml_is_the_specification(hatch: Hatch, tmp_path: Path, index: Index) -> None:
-    fill_small_index(index)
-    files = {"top.py": SMALL_APPLICATION}
-    project = Project.create(tmp_path / "project", SMALL_STACK, index=index, files=files)
-    text = project.pyproject.read_text("utf-8")
-    tool = project.read_pyproject()["tool"]
-    project.write_pyproject({})
-    separate = text.replace("tool.venvstacks.", "").replace("[tool.venvstacks]", "")
-    project.write("venvstacks.toml", separate)
-    assert tool["venvstacks"]["runtime_source"] == "local"
-    result = hatch("build", "-t", "venvstacks:lock", cwd=project.root, check=False)
-    assert result.returncode == 0, result.output
-    assert {path.name for path in (project.root / "requirements").iterdir()} == set(LAYERS)
+def test_hatch_reads_its_own_file_only(shared: Hatch, published_project: Project) -> None:
+    published_project.write("venvstacks.toml", "[[framewroks]]\n")
+    result = shared("build", "-t", "venvstacks", cwd=published_project.root)
+    assert result.output.count("  unchanged\n") == 3

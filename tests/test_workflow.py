@@ -21,12 +21,14 @@ from support.compare import tar_bytes
 from support.deployments import Deployment, layers, manifest
 from support.index import Index
 from support.interpreters import VERSION, standalone_downloads
+from support.locks import change_record
 from support.outputs import leftovers
 from support.projects import Project
 from support.stacks import Messages, run
 from support.stock import Stock
 from venvlayers.errors import BuildError, LockError, PublishError
 from venvlayers.files import sha256_file
+from venvlayers.layout import Layout
 from venvlayers.plan import Goal, Need
 from venvlayers.platforms import PythonVersion, host_platform
 from venvlayers.report import Kind
@@ -71,6 +73,12 @@ def site_packages(project: Project, layer: str) -> dict[str, bytes]:
 
 def reused(outcome: Outcome) -> dict[str, bool]:
     return {layer.env_name: layer.reused for layer in outcome.published}
+
+
+def built(project: Project, layer: str) -> tuple[Path, Path]:
+    """Return the places of a layer's environment and of its record."""
+    layout, here = Layout.beside(project.root), host_platform()
+    return layout.environment(layer, here), layout.environment_record(layer, here)
 
 
 def edit(project: Project, kind: str, **keys: object) -> None:
@@ -145,8 +153,7 @@ def test_x5_a_removed_file_of_a_launch_package_does_not_ship(published_project: 
     publish(published_project)
     shipped = {name for name in site_packages(published_project, "app-top") if "package/" in name}
     assert shipped == {"package/__main__.py", "package/kept.py"}
-    built = published_project.root / "_build" / str(HERE) / "app-top"
-    assert not list(built.rglob("removed*"))
+    assert not list(built(published_project, "app-top")[0].rglob("removed*"))
 
 
 def test_x4_a_removed_requirement_does_not_ship(published_project: Project) -> None:
@@ -162,8 +169,8 @@ def test_x4_nor_does_one_of_a_runtime(published_project: Project) -> None:
     for kind in ("runtimes", "frameworks", "applications"):
         edit(published_project, kind, requirements=[])
     run(published_project, Goal.BUILD)
-    built = published_project.root / "_build" / str(HERE)
-    assert [path for layer in LAYERS for path in (built / layer).rglob("*.dist-info")] == []
+    for layer in LAYERS:
+        assert list(built(published_project, layer)[0].rglob("*.dist-info")) == []
 
 
 def test_x2_another_patch_release_of_python(
@@ -260,12 +267,12 @@ def test_damaged_metadata_is_written_again(
     assert '"lock_version": 2' not in file.read_text("utf-8")
 
 
-HALF_MADE: dict[str, Callable[[Path], object]] = {
-    "no record": lambda place: Path(f"{place}.last-build.json").unlink(),
-    "half a record": lambda place: Path(f"{place}.last-build.json").write_text('{"key": "sha'),
-    "another record": lambda place: Path(f"{place}.last-build.json").write_text("[]"),
-    "another key": lambda place: Path(f"{place}.last-build.json").write_text('{"key": "x"}'),
-    "no environment": shutil.rmtree,
+HALF_MADE: dict[str, Callable[[Path, Path], object]] = {
+    "no record": lambda _place, record: record.unlink(),
+    "half a record": lambda _place, record: record.write_text('{"key": "sha'),
+    "another record": lambda _place, record: record.write_text("[]"),
+    "another key": lambda _place, record: record.write_text('{"key": "x"}'),
+    "no environment": lambda place, _record: shutil.rmtree(place),
 }
 
 
@@ -273,8 +280,8 @@ HALF_MADE: dict[str, Callable[[Path], object]] = {
 def test_x25_a_half_made_environment_is_made_again(
     published_project: Project, stock: Stock, state: str
 ) -> None:
-    place = published_project.root / "_build" / str(HERE) / "framework-middle"
-    HALF_MADE[state](place)
+    place, record = built(published_project, "framework-middle")
+    HALF_MADE[state](place, record)
     if place.exists():
         next(place.rglob("storey.py")).unlink()
         (place / "stray.txt").write_text("left by a killed build")
@@ -287,11 +294,11 @@ def test_x25_a_half_made_environment_is_made_again(
 
 def test_184_building_again_and_again_changes_nothing(published_project: Project) -> None:
     """#184: links of an environment are made anew, not on top of what is there."""
-    place = published_project.root / "_build" / str(HERE)
+    place, record = built(published_project, "app-top")
     for _ in range(3):
-        (place / "app-top.last-build.json").unlink()
+        record.unlink()
         run(published_project, Goal.BUILD)
-        python = place / "app-top" / "bin" / "python"
+        python = place / "bin" / "python"
         shown = subprocess.run(
             [python, "-B", "-m", "top"], capture_output=True, text=True, check=True
         )
@@ -329,7 +336,7 @@ def test_x29_nothing_stays_in_temporary_places(
     assert list(temporary.iterdir()) == []
     assert leftovers(small_project) == []
     build = {path.name for path in (small_project.root / "_build").iterdir()}
-    assert build == {".gitignore", ".lock", str(HERE)}
+    assert build == {".gitignore", ".lock", ".records", str(HERE)}
 
 
 @contextmanager
@@ -349,16 +356,17 @@ def test_x33_neither_umask_nor_running_an_application_changes_archives(
     os.utime(unbuilt_project.root / "top.py", (0, 0))
     with umask(0o077):
         run(unbuilt_project, Goal.BUILD)
-        built = unbuilt_project.root / "_build" / str(HERE)
-        program = [built / "app-top" / "bin" / "python", "-m", "top"]
+        program = [built(unbuilt_project, "app-top")[0] / "bin" / "python", "-m", "top"]
         subprocess.run(program, check=True, capture_output=True, env={"PATH": os.defpath})
-        assert list(built.rglob("storey*.pyc")), "it left bytecode in the environments"
+        assert list((unbuilt_project.root / "_build").rglob("storey*.pyc")), (
+            "it left bytecode in the environments"
+        )
         publish(unbuilt_project)
     assert manifest(unbuilt_project.dist) == manifest(stock.project.dist)
 
 
-def times_in(project: Project) -> set[float]:
-    with tarfile.open(fileobj=BytesIO(tar_bytes(archive(project, "app-top")))) as tar:
+def times_in(project: Project, layer: str) -> set[float]:
+    with tarfile.open(fileobj=BytesIO(tar_bytes(archive(project, layer)))) as tar:
         return {member.mtime for member in tar}
 
 
@@ -367,11 +375,15 @@ def test_source_date_epoch_is_the_time_of_everything(
 ) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "")
     assert publish(published_project)[0].plan.is_done, "an empty one is none"
-    locked_at = layers(published_project.dist)["app-top"]["locked_at"]
-    assert times_in(published_project) == {datetime.fromisoformat(locked_at).timestamp()}
+    locked_at = layers(published_project.dist)["framework-middle"]["locked_at"]
+    locked = datetime.fromisoformat(locked_at).timestamp()
+    assert times_in(published_project, "framework-middle") == {locked}
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
     outcome, messages = publish(published_project)
-    assert times_in(published_project) == {1_000_000_000}
+    assert times_in(published_project, "framework-middle") == {1_000_000_000}
+    # An application's depends on its launch module too, by less than a day.
+    (time,) = times_in(published_project, "app-top")
+    assert 1_000_000_000 - 24 * 60 * 60 < time <= 1_000_000_000
     assert reused(outcome) == dict.fromkeys(LAYERS, False)
     assert messages.steps("building") == []
 
@@ -452,9 +464,7 @@ def test_a_machine_that_is_none_of_the_platforms(
 
 
 def test_a_runtime_source_that_is_not_installed(unbuilt_project: Project) -> None:
-    record = unbuilt_project.root / "requirements/base/pylock.base.meta.json"
-    text = record.read_text("utf-8")
-    record.write_text(text.replace('"source": "local"', '"source": "orbit"'), "utf-8")
+    change_record(unbuilt_project, "base", python={"source": "orbit"})
     with pytest.raises(LockError, match="the runtime source 'orbit', which is not installed"):
         run(unbuilt_project)
 

@@ -196,3 +196,31 @@ def test_two_packages_that_bring_one_file(make_project: MakeProject, index: Inde
     project = make_project(stack(base='["one", "two"]'), files={"top.py": ""})
     run(project, Goal.BUILD)
     assert (environment(project, "base") / "lib/odd/file").read_text() in ("1", "2")
+
+
+def test_linked_directories_ship_and_count(make_project: MakeProject, index: Index) -> None:
+    files = {"pkg/__main__.py": "", "shared/part.py": "x = 1\n"}
+    project = make_project(stack(launch="pkg"), files=files)
+    (project.root / "pkg" / "linked").symlink_to("../shared", target_is_directory=True)
+    module = LaunchModule(path=project.root / "pkg")
+    before = module_hash(module)
+    run(project, Goal.BUILD)
+    assert (site_packages(project, "app-top") / "pkg/linked/part.py").read_text() == "x = 1\n"
+    project.write("shared/part.py", "x = 2\n")
+    assert module_hash(module) != before
+    (project.root / "shared" / "loop").symlink_to("../pkg", target_is_directory=True)
+    with pytest.raises(BuildError, match="is a link to a directory that it is in"):
+        module_hash(module)
+
+
+def test_x31_shadowing_is_noticed_when_the_layer_below_changes(
+    make_project: MakeProject, index: Index
+) -> None:
+    index.add("tool")
+    project = make_project(stack(launch="tool.py"), files={"tool.py": ""})
+    run(project, Goal.BUILD)
+    changed = project.stack()
+    changed["runtimes"][0]["requirements"] = ["tool"]
+    project.set_stack(changed)
+    with pytest.raises(BuildError, match="would hide"):
+        run(project, Goal.BUILD)

@@ -89,3 +89,19 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
             timestamp=None,
             reporter=silent(),
         )
+
+
+def test_only_exports_are_replaced(published_project: Project) -> None:
+    """Whatever else has the name of a layer is somebody's work."""
+    precious = published_project.dist / "app-top" / "precious.txt"
+    precious.parent.mkdir()
+    precious.write_text("years of work")
+    with pytest.raises(PublishError, match="is not a layer"):
+        run(published_project, Goal.EXPORT)
+    assert precious.read_text() == "years of work"
+
+
+def test_what_a_killed_export_left_is_removed(published_project: Project) -> None:
+    (published_project.dist / ".venvstacks-export-killed" / "layer").mkdir(parents=True)
+    run(published_project, Goal.EXPORT)
+    assert not list(published_project.dist.glob(".venvstacks-*"))

@@ -11,11 +11,13 @@ import pytest
 
 from support.index import Index
 from support.projects import Project
-from support.stacks import Messages, lock_all, lock_files, spec_and_layout, versions
+from support.stacks import Messages, lock_all, lock_files, run, spec_and_layout, versions
 from venvlayers.errors import LockError
 from venvlayers.lock.state import lock_states
 from venvlayers.lock.store import read_lock
+from venvlayers.plan import Goal
 from venvlayers.platforms import PLATFORMS
+from venvlayers.report import Kind
 
 MakeProject = Callable[..., Project]
 
@@ -88,8 +90,11 @@ def test_first_provider_on_the_path_shadows_the_rest(
         requirements = ["app-lib"]
         """
     )
-    locks = lock_all(project)
+    messages = Messages()
+    locks = lock_all(project, messages)
     assert versions(locks["framework-both"]) == {"app-lib": "1.0"}
+    (warning,) = [w for w in messages.of(Kind.WARNING) if "framework-both" in w]
+    assert "will use lib==1.0 of framework-old, and framework-new, which was locked" in warning
     summary = (project.root / "requirements/framework-both/packages-framework-both.txt").read_text()
     assert "lib==1.0 (from framework-old)" in summary
     assert "lib==2.0" not in summary
@@ -334,6 +339,10 @@ def test_a_checkout_with_other_line_endings_is_no_edit(small_project: Project) -
         ("pylock.base.toml", lambda text: text + "<<<<<<< HEAD\n"),
         ("pylock.base.meta.json", lambda text: text[:-20]),
         ("pylock.base.meta.json", lambda _text: "[]"),
+        (
+            "pylock.base.meta.json",
+            lambda text: text.replace('"lock_version": 1', '"lock_version": 2'),
+        ),
         ("pylock.base.meta.json", lambda text: text.replace('"version": "3', '"version": "x')),
         (
             "pylock.base.meta.json",
@@ -412,3 +421,28 @@ def test_locks_that_cannot_be_written(small_project: Project) -> None:
     (small_project.root / "requirements").write_text("in the way", "utf-8")
     with pytest.raises(LockError, match="lock of base"):
         lock_all(small_project)
+
+
+def test_a_failed_write_keeps_every_lock(
+    small_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Locks of a stack are replaced together, or not at all."""
+    lock_all(small_project)
+    before = lock_files(small_project.root)
+    stack = small_project.stack()
+    stack["runtimes"][0]["requirements"] = []
+    small_project.set_stack(stack)
+    replace, calls = Path.replace, []
+
+    def fails_in_the_middle(self: Path, target: Path) -> Path:
+        calls.append(target)
+        if target.name.startswith("pylock.") and target not in calls[:-1]:
+            raise OSError(28, "No space left on device", str(target))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", fails_in_the_middle)
+    with pytest.raises(LockError, match="locks cannot be written.*No space left"):
+        run(small_project, Goal.LOCK)
+    monkeypatch.undo()
+    assert len(calls) > 2
+    assert lock_files(small_project.root) == before

@@ -7,6 +7,7 @@ asked, and can be told to fail.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import html
 import json
@@ -39,12 +40,14 @@ class Index:
         fail: A status to answer everything with, or None.
         upload_times: Times by file name, for those that are not `UPLOADED`.
         yanked: Reasons by file name.
+        credentials: A user and a password that every request has to have, or None.
     """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.requests: list[str] = []
         self.fail: int | None = None
+        self.credentials: tuple[str, str] | None = None
         self.upload_times: dict[str, str] = {}
         self.yanked: dict[str, str] = {}
         directory.mkdir(parents=True, exist_ok=True)
@@ -195,10 +198,20 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self._respond(with_body=False)
 
+    def _is_refused(self, credentials: tuple[str, str] | None) -> bool:
+        if credentials is None:
+            return False
+        expected = base64.b64encode(":".join(credentials).encode()).decode()
+        return self.headers.get("Authorization") != f"Basic {expected}"
+
     def _respond(self, *, with_body: bool) -> None:
         accepted = self.headers.get("Accept", "")
         status, kind, body = self.server.index.answer(self.path, as_json=_JSON in accepted)
+        if self._is_refused(self.server.index.credentials):
+            status, kind, body = 401, _HTML, b"who are you?"
         self.send_response(status)
+        if status == 401:
+            self.send_header("WWW-Authenticate", 'Basic realm="packages"')
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         # uv trusts a page for ten minutes unless told otherwise; tests add wheels at any time.

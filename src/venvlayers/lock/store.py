@@ -9,7 +9,8 @@ refused rather than guessed about.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -127,15 +128,27 @@ def write_files(layout: Layout, files: Mapping[Path, str]) -> None:
             for number, (path, text) in enumerate(changed.items()):
                 moves.append((staging / str(number), path))
                 write_text(staging / str(number), text)
-            for path in changed:
-                if path.suffix == ".json":
-                    path.unlink(missing_ok=True)
-            put_in_place(staging, moves, ())
+            with _set_aside(path for path in changed if path.suffix == ".json"):
+                put_in_place(staging, moves, ())
     except OSError as error:
         raise LockError(
             f"locks cannot be written to {layout.lock_dir}: {os_reason(error)}",
             hint="they belong beside the specification, in a directory that you may write to",
         ) from error
+
+
+@contextmanager
+def _set_aside(records: Iterable[Path]) -> Iterator[None]:
+    """Remove *records*, and put them back if what is done meanwhile fails."""
+    before = {path: path.read_bytes() for path in records if path.exists()}
+    for path in before:
+        path.unlink()
+    try:
+        yield
+    except BaseException:
+        for path, content in before.items():
+            path.write_bytes(content)
+        raise
 
 
 def _holds(path: Path, text: str) -> bool:
