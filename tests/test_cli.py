@@ -191,8 +191,8 @@ def test_a_home_directory_in_an_option(
     published_project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    venvstacks("publish", "--output-dir", "~/archives", cwd=published_project.root, check=True)
-    assert (tmp_path / "archives" / "app-top.tar.zst").is_file()
+    venvstacks("local-export", "--output-dir", "~/out", cwd=published_project.root, check=True)
+    assert (tmp_path / "out" / "app-top").is_dir()
 
 
 def test_local_export(published_project: Project) -> None:

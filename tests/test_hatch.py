@@ -310,7 +310,7 @@ def test_progress_on_a_terminal(shared: Hatch, published_project: Project, tmp_p
 
 
 def test_no_progress_when_quiet(shared: Hatch, published_project: Project) -> None:
-    shutil.rmtree(published_project.dist)
+    published_project.write("top.py", "print('changed')\n")
     command = ("-q", "build", "-t", "venvstacks")
     status, shown = on_a_terminal(shared, *command, cwd=published_project.root)
     assert status == 0, shown

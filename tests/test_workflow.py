@@ -233,10 +233,15 @@ def test_no_layer_is_for_this_machine(small_project: Project, goal: Goal) -> Non
         run(small_project, goal)
 
 
+def replace_file(file: Path, content: bytes) -> None:
+    file.unlink()
+    file.write_bytes(content)
+
+
 DAMAGES: dict[str, Callable[[Path], object]] = {
-    "truncated": lambda file: file.write_bytes(file.read_bytes()[:-1]),
-    "one bit": lambda file: file.write_bytes(file.read_bytes()[:-9] + b"12345678" + b"9"),
-    "emptied": lambda file: file.write_bytes(b""),
+    "truncated": lambda file: replace_file(file, file.read_bytes()[:-1]),
+    "other bytes": lambda file: replace_file(file, file.read_bytes()[:-9] + b"123456789"),
+    "emptied": lambda file: replace_file(file, b""),
     "removed": lambda file: file.unlink(),
 }
 

@@ -441,7 +441,7 @@ def test_a_failed_write_keeps_every_lock(
         return replace(self, target)
 
     monkeypatch.setattr(Path, "replace", fails_in_the_middle)
-    with pytest.raises(LockError, match="locks cannot be written.*No space left"):
+    with pytest.raises(LockError, match=r"locks cannot be written.*No space left"):
         run(small_project, Goal.LOCK)
     monkeypatch.undo()
     assert len(calls) > 2

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,15 +55,25 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stock]:
     shutil.rmtree(root, ignore_errors=True)
 
 
+def _copy(source: str, target: str) -> str:
+    """Copy a file of the project; the runtime's, which are many and large, are linked.
+
+    Nothing may write into a file of an environment, or of an archive, that is in place.
+    """
+    if ("/_build/" in source and "/base/" in source) or source.endswith(".tar.zst"):
+        with suppress(OSError):  # the file systems differ
+            os.link(source, target, follow_symlinks=False)
+            return target
+    return shutil.copy2(source, target)
+
+
 @pytest.fixture
 def published_project(
     stock: Stock, tmp_path: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Project:
     """Give a published project of the test's own; its index and caches are `stock`'s."""
-    for name, value in stock.caches.items():
-        monkeypatch.setenv(name, value)
-    shutil.copytree(stock.project.root, tmp_path / "project", symlinks=True)
-    return Project(tmp_path / "project")
+    _use_caches(stock, monkeypatch)
+    return _copied(stock, tmp_path)
 
 
 @pytest.fixture
@@ -70,8 +81,22 @@ def unbuilt_project(
     stock: Stock, tmp_path: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Project:
     """Give the same without environments, as a fresh checkout with old outputs is."""
+    _use_caches(stock, monkeypatch)
+    return _copied(stock, tmp_path, "_build")
+
+
+def _use_caches(stock: Stock, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in stock.caches.items():
         monkeypatch.setenv(name, value)
-    ignored = shutil.ignore_patterns("_build")
-    shutil.copytree(stock.project.root, tmp_path / "project", ignore=ignored)
-    return Project(tmp_path / "project")
+
+
+def _copied(stock: Stock, directory: Path, *left_out: str) -> Project:
+    ignored = shutil.ignore_patterns(*left_out)
+    root = shutil.copytree(
+        stock.project.root,
+        directory / "project",
+        symlinks=True,
+        ignore=ignored,
+        copy_function=_copy,
+    )
+    return Project(root)

@@ -1,0 +1,40 @@
+"""What a person sees on a terminal."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from venvlayers.report import Kind
+from venvlayers.terminal import TerminalReporter
+
+
+def reporter(*, verbose: bool = False) -> tuple[TerminalReporter, io.StringIO]:
+    text = io.StringIO()
+    console = Console(file=text, force_terminal=True, width=60, color_system=None)
+    return TerminalReporter(verbose=verbose, console=console), text
+
+
+def test_messages_are_lines_and_brackets_are_just_brackets() -> None:
+    shown, text = reporter()
+    shown.say(Kind.STEP, "building [bold]app[/bold]")
+    shown.say(Kind.WARNING, "careful")
+    shown.say(Kind.DETAIL, "nobody asked")
+    assert text.getvalue() == "building [bold]app[/bold]\nwarning: careful\n"
+
+
+def test_details_are_for_those_who_ask() -> None:
+    shown, text = reporter(verbose=True)
+    shown.say(Kind.DETAIL, "uv was run")
+    assert text.getvalue() == "uv was run\n"
+
+
+def test_long_work_has_a_bar_that_is_gone_in_the_end() -> None:
+    shown, text = reporter()
+    with shown.progress("publishing app", 2000) as progress:
+        progress.advance(500)
+        shown.say(Kind.INFO, "in between")
+        progress.advance(1500)
+    assert "publishing app" in text.getvalue()
+    assert "in between" in text.getvalue()
