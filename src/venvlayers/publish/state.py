@@ -75,7 +75,7 @@ def read_records(state_file: Path, output_dir: Path) -> dict[str, Record]:
         if document["version"] != _VERSION:
             return {}
         return {name: _record(output_dir / name, raw) for name, raw in document["archives"].items()}
-    except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, KeyError, AttributeError):
         return {}
 
 
