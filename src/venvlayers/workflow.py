@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from venvlayers.build.runtime.source import RuntimeContext, RuntimeSource
 from venvlayers.errors import BuildError, LockError, PublishError
-from venvlayers.files import os_reason, remove_tree
+from venvlayers.files import os_reason
+from venvlayers.guard import guarded
 from venvlayers.layout import Layout
 from venvlayers.lock.model import PythonPin
 from venvlayers.lock.state import lock_states
@@ -138,7 +139,7 @@ def _perform(request: Request, reporter: Reporter) -> Outcome:
     plan = _plan(run)
     if plan.is_done:
         return _outcome(run, plan, tuple(layer for _, layer in run.published_before.values()))
-    with _guard(run):
+    with guarded(run.layout, run.spec.root, reporter):
         run = replace(run)  # forgets what was in place: another build may have changed it
         plan = _plan(run)
         _refuse_changed_locks(run, plan)
@@ -245,48 +246,6 @@ def _sources() -> dict[str, RuntimeSource]:
 def _runtime_context(run: _Run) -> RuntimeContext:
     uv = replace(find_uv(), reporter=run.reporter)
     return RuntimeContext(uv=uv, reporter=run.reporter, work_dir=run.layout.work_dir)
-
-
-@contextmanager
-def _guard(run: _Run) -> Iterator[None]:
-    """Let one build at a time change this stack, and clear up after one that was killed."""
-    from filelock import FileLock, Timeout  # noqa: PLC0415 - costs 80 ms to import
-
-    layout = run.layout
-    try:
-        _make_build_dir(run)
-        lock = FileLock(layout.guard)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            run.reporter.say(Kind.STEP, f"waiting for another build in {layout.build_dir}")
-            lock.acquire()
-    except OSError as error:
-        raise BuildError(
-            f"{layout.build_dir} cannot be used: {error.strerror}",
-            hint="builds need a writable directory beside the specification",
-        ) from error
-    try:
-        remove_tree(layout.work_dir)
-        layout.work_dir.mkdir()
-        yield
-    finally:
-        remove_tree(layout.work_dir)
-        lock.release()
-
-
-def _make_build_dir(run: _Run) -> None:
-    build_dir = run.layout.build_dir
-    build_dir.mkdir(parents=True, exist_ok=True)
-    ignore = build_dir / ".gitignore"
-    if ignore.exists():
-        return
-    ignore.write_text("*\n", "utf-8")
-    # Hatchling reads the .gitignore of the project alone.
-    ignored = run.spec.root / ".gitignore"
-    if not (ignored.is_file() and build_dir.name in ignored.read_text("utf-8", "replace")):
-        message = f"add {build_dir.name}/ to {ignored}: source distributions would take it in"
-        run.reporter.say(Kind.WARNING, message)
 
 
 def _refuse_changed_locks(run: _Run, plan: Plan) -> None:
