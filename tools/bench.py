@@ -109,7 +109,7 @@ class Bench:
             _seconds("unpacking the archives", unpacking),
             _seconds("cp -r", copying),
         ]
-        compressors = ["zstd -T0 -9", *(["xz -6"] if xz else [])]
+        compressors = ["zstd -T0 -6", *(["xz -6"] if xz else [])]
         for compressor in compressors:
             if shutil.which(compressor.split()[0]) and shutil.which("tar"):
                 measured += self._compress(deployed, compressor)
