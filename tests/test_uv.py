@@ -85,6 +85,3 @@ def test_failures_carry_what_uv_said(tmp_path: Path) -> None:
             platform=PLATFORMS["linux_x86_64"],
         )
     assert "pylock.toml" in caught.value.output
-    error = caught.value.as_tool_error("testing")
-    assert "uv failed while testing" in str(error)
-    assert error.exit_code == 7

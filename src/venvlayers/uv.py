@@ -64,10 +64,6 @@ class UvFailure(Exception):  # noqa: N818 - it is a result for the caller, not y
         self.argv = completed.argv
         self.output = completed.tail
 
-    def as_tool_error(self, doing: str) -> ToolError:
-        """Return an error for a failure that has no better explanation than uv's own."""
-        return ToolError(f"uv failed while {doing}", details=self.output)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManagedPython:

@@ -129,7 +129,3 @@ class StackSpec:
             if layer.env_name == env_name:
                 return layer
         raise KeyError(env_name)
-
-    def lower_layers(self, layer: LayerSpec) -> tuple[LayerSpec, ...]:
-        """Return the layers below *layer* in path order, the runtime last."""
-        return tuple(self.layer(name) for name in layer.lower)
