@@ -66,8 +66,20 @@ def test_what_can_be_fetched_is_fetched_without_a_word(context: RuntimeContext, 
     managed, local = Fake("managed", "3.12.9"), Fake("local", "3.12.1")
     assert choose(AUTO, managed, local, context).source == "managed"
     assert local.asked == []
-    assert managed.asked == [replace(context, retries=1)]
+    assert managed.asked == [replace(context, retries=0)]
     assert said.messages == []
+
+
+@pytest.mark.parametrize(
+    ("failure", "retries"),
+    [("503 Service Unavailable", [0, 1]), ("dns error: failed to lookup address", [0])],
+)
+def test_asks_again_only_where_there_is_a_network(
+    failure: str, retries: list[int], context: RuntimeContext
+) -> None:
+    managed = Fake("managed", PythonUnavailableError("cannot be fetched", details=failure))
+    assert choose(AUTO, managed, Fake("local", "3.12.1"), context).source == "local"
+    assert [asked.retries for asked in managed.asked] == retries
 
 
 def test_falling_back_says_what_happened_and_what_it_means(

@@ -14,7 +14,11 @@ from venvlayers.report import Kind
 from venvlayers.spec.model import PythonRequest, RuntimeSourceChoice
 
 _PATIENCE = 1
-"""Retries before falling back: with uv's own choice, having no network costs 7 s, so 2 s."""
+"""Retries before falling back, where a server was reached: uv's own three cost 7 s."""
+
+_NO_ADDRESS = "dns error"
+"""What uv's HTTP library calls a host without an address, on every system: there is no network,
+or no way out of it, and asking again costs 2 s to hear the same."""
 
 
 def find_python(
@@ -39,9 +43,24 @@ def find_python(
     if choice is not RuntimeSourceChoice.AUTO:
         return sources[choice.value].find(request, platforms, context)
     try:
-        return sources["managed"].find(request, platforms, replace(context, retries=_PATIENCE))
+        return _managed(request, platforms, sources["managed"], context)
     except PythonUnavailableError as error:
         return _fall_back(request, platforms, sources["local"], context, error)
+
+
+def _managed(
+    request: PythonRequest,
+    platforms: tuple[Platform, ...],
+    managed: RuntimeSource,
+    context: RuntimeContext,
+) -> PythonPin:
+    """Return what the managed source finds, without much patience."""
+    try:
+        return managed.find(request, platforms, replace(context, retries=0))
+    except PythonUnavailableError as error:
+        if _NO_ADDRESS in (error.details or ""):
+            raise
+    return managed.find(request, platforms, replace(context, retries=_PATIENCE))
 
 
 def _fall_back(
