@@ -123,22 +123,36 @@ class Uv:
         return (directory / "pylock.toml").read_text("utf-8")
 
     def install(
-        self, directory: Path, prefix: Path, *, python: PythonVersion, platform: Platform
+        self,
+        directory: Path,
+        prefix: Path,
+        *,
+        python: PythonVersion,
+        platform: Platform,
+        cache: bool = True,
     ) -> None:
         """Install the wheels of ``pylock.toml`` in *directory* under *prefix*, as for *platform*.
 
         Indexes that need credentials are known from ``pyproject.toml`` there. The layout
-        is that of the Python running this; files are copies, not links into uv's
-        cache, so that no edit can reach it.
+        is that of the Python running this. Files share their content with uv's cache where
+        the file system can (a reflink, else a hard link, else a copy), so what is installed
+        is replaced and never written to.
+
+        Args:
+            directory: Has ``pylock.toml`` and ``pyproject.toml``.
+            prefix: Where to install.
+            python: The target's Python.
+            platform: The target.
+            cache: Whether uv may use its cache, or fetches everything anew.
 
         Raises:
             UvFailure: A wheel cannot be had, or its hash is wrong.
         """
         self._run(
-            ["pip", "install", "--no-deps", "--no-build", "--link-mode=copy"],
+            ["pip", "install", "--no-deps", "--no-build", "--link-mode=clone"],
             ["--python", sys.executable, f"--python-version={python}"],
             [f"--python-platform={platform.uv_platform}", "--prefix", os.fspath(prefix)],
-            ["--requirement", "pylock.toml"],
+            ["--requirement", "pylock.toml", *([] if cache else ["--no-cache"])],
             cwd=directory,
             config=directory / "no-config",
         )

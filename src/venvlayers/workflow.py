@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -263,12 +263,18 @@ def _carry_out(run: _Run) -> tuple[PublishedLayer, ...]:
     locks = _lock_stage(run)
     if run.request.goal is Goal.LOCK:
         return ()
-    environments = _build_stage(run, locks)
-    if run.request.goal is Goal.PUBLISH:
-        return _publish_stage(run, environments)
+    with closing(_build_stage(run, locks)) as environments:
+        if run.request.goal is Goal.PUBLISH:
+            return _publish_stage(run, environments)
+        made = sorted(environments, key=lambda made: _order(run).index(made.env_name))
     if run.request.goal is Goal.EXPORT:
-        _export_stage(run, environments)
+        _export_stage(run, made)
     return ()
+
+
+def _order(run: _Run) -> list[str]:
+    """Return the environment names of all layers, as declared."""
+    return [layer.env_name for layer in run.spec.layers]
 
 
 def _lock_stage(run: _Run) -> dict[str, LayerLock]:
@@ -314,10 +320,13 @@ def _step(run: _Run, what: str, reason: str | None = None) -> Iterator[None]:
     run.reporter.say(Kind.INFO, f"{what}: done in {time.perf_counter() - start:.1f} s")
 
 
-def _build_stage(run: _Run, locks: Mapping[str, LayerLock]) -> list[LayerEnvironment]:
-    """Return the environment of every layer for this platform, built where its key changed.
+def _build_stage(
+    run: _Run, locks: Mapping[str, LayerLock]
+) -> Generator[LayerEnvironment, None, None]:
+    """Yield the environment of every layer for this platform, built where its key changed.
 
-    Environments only hold paths to those below, so they are filled side by side.
+    Environments only hold paths to those below, so they are filled side by side, and come
+    in the order in which they are ready. The generator is to be closed.
     """
     from venvlayers.build.environment import BuildContext, Order  # noqa: PLC0415
     from venvlayers.lock.resolve import index_settings  # noqa: PLC0415
@@ -337,7 +346,12 @@ def _build_stage(run: _Run, locks: Mapping[str, LayerLock]) -> list[LayerEnviron
             # In this order, so what a task waits for has begun before it.
             below = [built[name] for name in order.layer.lower]
             built[order.layer.env_name] = pool.submit(_built, run, order, context, below)
-        return [built[order.layer.env_name].result() for order in orders]
+        waiting = list(built.values())
+        while waiting:
+            done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+            ready = next(future for future in waiting if future in done)
+            waiting.remove(ready)
+            yield ready.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         _wait_out(built.values())
@@ -391,11 +405,11 @@ def _fingerprint(run: _Run) -> Callable[[PythonPin], str]:
 
 
 def _publish_stage(
-    run: _Run, environments: Sequence[LayerEnvironment]
+    run: _Run, environments: Iterable[LayerEnvironment]
 ) -> tuple[PublishedLayer, ...]:
     from venvlayers.publish.publish import publish  # noqa: PLC0415
 
-    return publish(environments, _outputs(run), run.reporter)
+    return publish(environments, _outputs(run), run.reporter, order=_order(run))
 
 
 def _export_stage(run: _Run, environments: Sequence[LayerEnvironment]) -> None:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import csv
+import hashlib
+import os
+import re
+import shutil
 import subprocess
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +19,7 @@ from support.index import Index
 from support.projects import Project
 from support.stacks import Messages, run
 from venvlayers.build.sources import module_files, module_hash
-from venvlayers.errors import BuildError
+from venvlayers.errors import BuildError, PublishError
 from venvlayers.plan import Goal
 from venvlayers.platforms import host_platform
 from venvlayers.report import Kind
@@ -224,3 +231,61 @@ def test_x31_shadowing_is_noticed_when_the_layer_below_changes(
     project.set_stack(changed)
     with pytest.raises(BuildError, match="would hide"):
         run(project, Goal.BUILD)
+
+
+def test_x9_an_edit_in_uvs_cache_reaches_no_layer(make_project: MakeProject, index: Index) -> None:
+    """Other environments link to the same files, and people edit those."""
+    index.add("tool", modules={"tool.py": "print('as published')\n"})
+    project = make_project(stack(top='["tool"]'), files={"top.py": ""})
+    run(project, Goal.BUILD)
+    installed = site_packages(project, "app-top") / "tool.py"
+    (cached,) = Path(os.environ["UV_CACHE_DIR"]).glob("archive-v*/*/tool.py")
+    cached.write_text("print('edited')\n")
+    shutil.rmtree(environment(project, "app-top"))
+    messages = Messages()
+    run(project, Goal.BUILD, messages)
+    assert installed.read_text() == "print('as published')\n"
+    (warning,) = [text for text in messages.of(Kind.WARNING) if "uv's cache" in text]
+    assert "app-top: 1 files" in warning
+    assert "tool.py" in warning
+
+
+def test_a_wheel_whose_record_is_wrong_is_installed_with_a_right_one(
+    make_project: MakeProject, index: Index
+) -> None:
+    wheel = index.add("tool", modules={"tool.py": "pass\n", "other.py": ""})
+    spoil_record(wheel, "tool.py")
+    project = make_project(stack(top='["tool"]'), files={"top.py": ""})
+    run(project)
+    record = site_packages(project, "app-top") / "tool-1.0.dist-info" / "RECORD"
+    with record.open(newline="") as file:
+        recorded = {name: digest for name, digest, _size in csv.reader(file)}
+    digest = base64.urlsafe_b64encode(hashlib.sha256(b"pass\n").digest()).decode().rstrip("=")
+    assert recorded["tool.py"] == f"sha256={digest}"
+    assert recorded["tool-1.0.dist-info/RECORD"] == ""
+
+
+def spoil_record(wheel: Path, name: str) -> None:
+    """Make a wheel's RECORD tell another hash for *name*, as careless repacking does."""
+    with zipfile.ZipFile(wheel) as archive:
+        contents = {entry: archive.read(entry) for entry in archive.infolist()}
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for entry, content in contents.items():
+            is_record = entry.filename.endswith("/RECORD")
+            pattern = rf"(?m)^{re.escape(name)},sha256=[^,]+" if is_record else r"(?!)"
+            archive.writestr(entry, re.sub(pattern, f"{name},sha256=AAAA", content.decode()))
+
+
+def test_an_edited_environment_is_not_published(make_project: MakeProject, index: Index) -> None:
+    index.add("tool", modules={"tool.py": "print('as published')\n"})
+    project = make_project(stack(top='["tool"]'), files={"top.py": ""})
+    run(project, Goal.BUILD)
+    installed = site_packages(project, "app-top") / "tool.py"
+    installed.unlink()
+    installed.write_text("print('as  publishe')\n")
+    with pytest.raises(PublishError, match=r"tool\.py is not what was installed") as caught:
+        run(project)
+    assert str(environment(project, "app-top")) in str(caught.value.hint)
+    assert not list(project.dist.glob("*.tar.zst"))
+    shutil.rmtree(environment(project, "app-top"))
+    run(project)

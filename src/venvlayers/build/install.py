@@ -10,18 +10,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 from packaging.pylock import Package, PackageWheel, PylockSelectError
 
+from venvlayers.build.record import altered_files, record_what_is_there
 from venvlayers.build.scheme import Scheme
 from venvlayers.errors import BuildError
 from venvlayers.files import remove_tree
 from venvlayers.lock.model import LayerLock
 from venvlayers.lock.wheels import supported_tags
 from venvlayers.platforms import Platform
+from venvlayers.report import Kind
 from venvlayers.uv import Uv, UvFailure
 
 
@@ -61,9 +64,7 @@ def install(lock: LayerLock, env: Path, *, platform: Platform, source: WheelSour
     settings = tomli_w.dumps({"tool": {"uv": dict(source.indexes)}})
     (staging / "pyproject.toml").write_text(settings, "utf-8")
     try:
-        source.uv.install(
-            staging, staging / "prefix", python=lock.python.version, platform=platform
-        )
+        _install_as_recorded(lock, staging, platform, source)
     except UvFailure as failure:
         raise BuildError(
             f"the packages of {lock.env_name} cannot be installed",
@@ -73,6 +74,31 @@ def install(lock: LayerLock, env: Path, *, platform: Platform, source: WheelSour
     (staging / "prefix" / ".lock").unlink(missing_ok=True)  # uv's own, against other uvs
     _move(staging / "prefix", env, Scheme(platform=platform, python=lock.python.version))
     remove_tree(staging)
+
+
+def _install_as_recorded(
+    lock: LayerLock, staging: Path, platform: Platform, source: WheelSource
+) -> None:
+    """Install what the wheels have, also where uv's cache has something else by now.
+
+    uv checks a wheel's hash when it fetches it. Later installs link to the files in its
+    cache, as other environments do, so an edit in one of those shows here.
+    """
+    prefix = staging / "prefix"
+    install = partial(
+        source.uv.install, staging, prefix, python=lock.python.version, platform=platform
+    )
+    install()
+    if altered := altered_files(prefix):
+        source.uv.reporter.say(
+            Kind.WARNING,
+            f"{lock.env_name}: {len(altered)} files in uv's cache are not what their wheels"
+            f" recorded (the first is {altered[0]}); fetching the packages again.\n"
+            "`uv cache clean` mends the cache.",
+        )
+        remove_tree(prefix)
+        install(cache=False)
+        record_what_is_there(prefix)  # what differs now is so in the wheel, whose hash is locked
 
 
 def _selected(lock: LayerLock, platform: Platform) -> Iterator[tuple[Package, PackageWheel]]:

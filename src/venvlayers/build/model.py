@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -19,6 +20,8 @@ class Distribution:
     version: str
     files: tuple[str, ...]
     """Every file that it owns, relative to the environment, with ``/``, sorted."""
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    """What its `RECORD` says of them, by path: ``<algorithm>=<urlsafe base64>``. Not of itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ import csv
 import hashlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from venvlayers.build.model import Distribution
@@ -32,10 +32,7 @@ def normalize_records(env: Path, scheme: Scheme) -> None:
         for name in _ABOUT_THE_INSTALL:
             (info / name).unlink(missing_ok=True)
         _replace(info / "INSTALLER", _INSTALLER)
-        rows = sorted(_true_rows(env, info, scheme))
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(rows)
-        _replace(info / "RECORD", text.getvalue())
+        _write_rows(info / "RECORD", sorted(_true_rows(env, info, scheme)))
 
 
 def _true_rows(env: Path, info: Path, scheme: Scheme) -> Iterator[Row]:
@@ -67,10 +64,53 @@ def _place(recorded: str, scheme: Scheme) -> str:
     return scheme.place(name.replace("../", ""))
 
 
-def _measured(path: Path) -> tuple[str, str]:
-    content = path.read_bytes()
-    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
-    return f"sha256={digest}", str(len(content))
+def _measured(path: Path, algorithm: str = "sha256") -> tuple[str, str]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, algorithm)
+        return recorded_hash(digest), str(file.tell())
+
+
+def recorded_hash(digest: hashlib._Hash) -> str:
+    """Return *digest* as a `RECORD` has it: ``<algorithm>=<urlsafe base64 without padding>``."""
+    encoded = base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode()
+    return f"{digest.name}={encoded}"
+
+
+def altered_files(prefix: Path) -> list[str]:
+    """Return the files below *prefix* that are not what their wheels recorded, relative to it.
+
+    In the layout that uv made, before anything is moved.
+    """
+    return [
+        os.path.relpath(path, prefix)
+        for record in sorted(prefix.rglob("*.dist-info/RECORD"))
+        for path, digest, _size in _recorded_files(record)
+        if digest and _measured(path, digest.partition("=")[0])[0] != digest
+    ]
+
+
+def record_what_is_there(prefix: Path) -> None:
+    """Make each `RECORD` below *prefix* tell the files' own hashes, for wheels that erred."""
+    for record in sorted(prefix.rglob("*.dist-info/RECORD")):
+        rows = [
+            (os.path.relpath(path, record.parents[1]), *(_measured(path) if digest else ("", "")))
+            for path, digest, _size in _recorded_files(record)
+        ]
+        _write_rows(record, rows)
+
+
+def _recorded_files(record: Path) -> Iterator[tuple[Path, str, str]]:
+    """Yield the files that a `RECORD` lists and that are there, with their hashes and sizes."""
+    for name, digest, size in _rows(record):
+        path = record.parents[1] / name.replace("\\", "/")
+        if path.is_file():
+            yield path, digest, size
+
+
+def _write_rows(record: Path, rows: Iterable[Row]) -> None:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    _replace(record, text.getvalue())
 
 
 def _rows(record: Path) -> Iterator[Row]:
@@ -96,6 +136,15 @@ def installed_distributions(env: Path, scheme: Scheme) -> tuple[Distribution, ..
     distributions = []
     for info in _info_directories(env, scheme):
         name, _, version = info.name.removesuffix(".dist-info").partition("-")
-        files = sorted(scheme.from_record(recorded) for recorded, _, _ in _rows(info / "RECORD"))
-        distributions.append(Distribution(name=name, version=version, files=tuple(files)))
+        rows = sorted(
+            (scheme.from_record(path), digest) for path, digest, _ in _rows(info / "RECORD")
+        )
+        distributions.append(
+            Distribution(
+                name=name,
+                version=version,
+                files=tuple(path for path, _ in rows),
+                hashes={path: digest for path, digest in rows if digest},
+            )
+        )
     return tuple(distributions)

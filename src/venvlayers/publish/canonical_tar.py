@@ -7,12 +7,14 @@ system's. Names are sorted within each group. Nothing in here compresses.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from venvlayers.build.record import recorded_hash
 from venvlayers.errors import PublishError
 from venvlayers.publish.contents import Entry, EntryKind, Group, LayerContents
 
@@ -60,7 +62,8 @@ class TarPart:
         """Yield its bytes in pieces of `CHUNK`, the last one shorter; may be called again.
 
         Raises:
-            PublishError: A file cannot be read, or changes while it is read.
+            PublishError: A file cannot be read, changes while it is read, or is not what
+                its `RECORD` says: it was changed since it was installed.
         """
         pieces = self._pieces() if self.group else iter([bytes(2 * _BLOCK)])
         return _rechunked(pieces)
@@ -131,12 +134,15 @@ def _mode(entry: Entry) -> int:
 
 
 def _content(contents: LayerContents, entry: Entry) -> Iterator[bytes]:
+    digest = hashlib.new(entry.recorded.partition("=")[0]) if entry.recorded else None
     try:
         handle = os.open(contents.source(entry), _O_FLAGS)
         with open(handle, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor has no path
             left = entry.size
             while left and (chunk := file.read(min(left, CHUNK))):
                 left -= len(chunk)
+                if digest:
+                    digest.update(chunk)
                 yield chunk
             changed = left > 0 or bool(file.read(1))
     except OSError as error:
@@ -148,6 +154,11 @@ def _content(contents: LayerContents, entry: Entry) -> Iterator[bytes]:
         raise PublishError(
             f"{contents.layer}: {entry.path} changed while it was packed",
             hint="publish again when nothing writes to the environment",
+        )
+    if digest and recorded_hash(digest) != entry.recorded:
+        raise PublishError(
+            f"{contents.layer}: {entry.path} is not what was installed",
+            hint=f"something wrote to it; remove {contents.root}, and it is made anew",
         )
 
 

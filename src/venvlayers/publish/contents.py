@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
-from venvlayers.build.model import LayerEnvironment
+from venvlayers.build.model import Distribution, LayerEnvironment
 from venvlayers.errors import PublishError
 from venvlayers.files import walk_sorted
 from venvlayers.publish.links import link_destination
@@ -43,6 +43,7 @@ class Entry:
         executable: Whether a file may be run by its owner.
         size: Of a file, in bytes.
         target: What a symlink says.
+        recorded: What the `RECORD` of a file's distribution says of it; empty where none does.
     """
 
     path: str
@@ -50,6 +51,7 @@ class Entry:
     executable: bool = False
     size: int = 0
     target: str = ""
+    recorded: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,15 +119,16 @@ def plan_contents(environment: LayerEnvironment) -> LayerContents:
 
 
 def _grouped(environment: LayerEnvironment, entries: list[Entry]) -> Iterator[Group]:
-    owners: dict[str, str] = {}
+    owners: dict[str, Distribution] = {}
     for distribution in sorted(environment.distributions, key=lambda item: item.name):
         for path in distribution.files:
-            owners.setdefault(path, distribution.name)
+            owners.setdefault(path, distribution)
     groups: dict[str, list[Entry]] = {OWN_GROUP: []}
     for entry in entries:
-        is_directory = entry.kind is EntryKind.DIRECTORY
-        owner = OWN_GROUP if is_directory else owners.get(entry.path, OWN_GROUP)
-        groups.setdefault(owner, []).append(entry)
+        owner = None if entry.kind is EntryKind.DIRECTORY else owners.get(entry.path)
+        recorded = owner.hashes.get(entry.path, "") if owner else ""
+        owned = replace(entry, recorded=recorded) if recorded else entry
+        groups.setdefault(owner.name if owner else OWN_GROUP, []).append(owned)
     for name in (OWN_GROUP, *sorted(groups.keys() - {OWN_GROUP})):
         yield Group(name=name, entries=tuple(groups[name]))
 

@@ -8,7 +8,7 @@ byte for byte, is not written again. Nothing in here knows how to compress.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,11 +22,10 @@ from venvlayers.publish.outputs import (
     Outputs,
     PublishedLayer,
     explained,
-    intact,
     is_as_listed,
     kept_layer,
 )
-from venvlayers.publish.state import Record, read_records, write_records
+from venvlayers.publish.state import Recipe, Record, read_records, write_records
 from venvlayers.report import Kind, Reporter, human_size
 from venvlayers.spec.model import LayerKind
 from venvlayers.transaction import put_in_place, staging_directory
@@ -46,11 +45,22 @@ class Kept:
 
 
 def publish(
-    layers: Sequence[LayerEnvironment | Kept], outputs: Outputs, reporter: Reporter
+    layers: Iterable[LayerEnvironment | Kept],
+    outputs: Outputs,
+    reporter: Reporter,
+    *,
+    order: Sequence[str] = (),
 ) -> tuple[PublishedLayer, ...]:
-    """Pack *layers* and describe them, in this order; return what the manifest lists.
+    """Pack *layers* and describe them; return what the manifest lists.
 
     Files that the manifest listed before and does not list now are removed (X19).
+
+    Args:
+        layers: What to publish. Each is packed when it comes, so that others may be built
+            meanwhile.
+        outputs: Where and how.
+        reporter: Where progress goes.
+        order: The environment names in the order that the manifest has; that of *layers* if empty.
 
     Raises:
         PublishError: It cannot be done; earlier outputs are as they were.
@@ -60,7 +70,6 @@ def publish(
         staging_directory(outputs.directory, purpose="publish") as staging,
     ):
         remembered = read_records(outputs.state_file, outputs.directory)
-        reusable = _reusable(layers, outputs, remembered)
         records: dict[str, Record] = {}
         published: list[PublishedLayer] = []
         for layer in layers:
@@ -68,31 +77,22 @@ def publish(
                 published += _kept(layer, outputs, remembered, records, reporter)
                 continue
             name = outputs.archive_name(layer.deployed_name)
-            records[name] = reusable.get(name) or _pack(layer, outputs, staging, reporter)
-            published.append(_published(layer, records[name], reused=name in reusable))
-            if name in reusable:
+            reused = _reusable(remembered.get(name), outputs.recipe(layer))
+            records[name] = reused or _pack(layer, outputs, staging, reporter)
+            published.append(_published(layer, records[name], reused=bool(reused)))
+            if reused:
                 reporter.say(Kind.STEP, f"keeping {layer.env_name}: its archive is in place")
+        published.sort(key=lambda layer: order.index(layer.env_name) if order else 0)
         # Before the outputs: a record without its archive is harmless, and failing here too.
         write_records(outputs.state_file, records)
         _put_in_place(published, outputs, staging)
     return tuple(published)
 
 
-def _reusable(
-    layers: Sequence[LayerEnvironment | Kept], outputs: Outputs, remembered: Mapping[str, Record]
-) -> dict[str, Record]:
-    """Return the records of archives that would come out as they are, by file name."""
-    recipes = {
-        outputs.archive_name(layer.deployed_name): outputs.recipe(layer)
-        for layer in layers
-        if isinstance(layer, LayerEnvironment)
-    }
-    same = {name: remembered.get(name) for name in recipes}
-    wanted = {
-        name: found for name, found in same.items() if found and found.recipe == recipes[name]
-    }
-    sound = intact(wanted.values())
-    return {name: record for name, record in wanted.items() if name in sound}
+def _reusable(remembered: Record | None, recipe: Recipe) -> Record | None:
+    """Return the record of an archive that would come out as it is, and is in place."""
+    same = remembered is not None and remembered.recipe == recipe and remembered.is_intact()
+    return remembered if same else None
 
 
 def _pack(
