@@ -76,14 +76,14 @@ def test_windows_has_its_own_layout() -> None:
     assert windows.runtime_python(HERE) == "python.exe"
     assert windows.bin_dir == "Scripts"
     assert windows.wheel_platforms() == ("win_arm64",)
-    assert windows.uv_platform == "aarch64-pc-windows-msvc"
+    assert windows.uv_platform() == "aarch64-pc-windows-msvc"
 
 
 def test_macos_goes_back_to_its_oldest_version() -> None:
     tags = PLATFORMS["macosx_arm64"].wheel_platforms()
     assert tags[0] == "macosx_13_0_arm64"
     assert "macosx_11_0_universal2" in tags
-    assert PLATFORMS["macosx_arm64"].uv_platform == "aarch64-apple-darwin"
+    assert PLATFORMS["macosx_arm64"].uv_platform() == "aarch64-apple-darwin"
 
 
 def test_a_machine_that_is_none_of_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,11 +12,22 @@ import sys
 from dataclasses import dataclass
 from functools import cached_property
 
-GLIBC_TARGET = (2, 28)
-"""The oldest glibc that Linux layers run on, unless a layer says otherwise."""
 
-MACOS_TARGET = (13, 0)
-"""The oldest macOS that layers run on, unless a layer says otherwise."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Targets:
+    """The oldest systems that a layer is to run on.
+
+    Attributes:
+        glibc: The C library of Linux.
+        macos: The release of macOS.
+    """
+
+    glibc: tuple[int, int] = (2, 28)
+    macos: tuple[int, int] = (13, 0)
+
+
+DEFAULT_TARGETS = Targets()
+"""What a layer is made for that says nothing else."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -125,32 +136,32 @@ class Platform:
             "sys_platform": self.sys_platform,
         }
 
-    @cached_property
-    def uv_platform(self) -> str:
-        """The ``--python-platform`` of uv for this platform, with our oldest libc."""
+    def uv_platform(self, targets: Targets = DEFAULT_TARGETS) -> str:
+        """Return the ``--python-platform`` of uv for this platform with the oldest libc."""
+        major, minor = targets.glibc
         return {
-            "linux": f"{self.machine}-manylinux_{GLIBC_TARGET[0]}_{GLIBC_TARGET[1]}",
+            "linux": f"{self.machine}-manylinux_{major}_{minor}",
             "darwin": f"{'aarch64' if self.machine == 'arm64' else self.machine}-apple-darwin",
             "win32": f"{'aarch64' if self.machine == 'ARM64' else 'x86_64'}-pc-windows-msvc",
         }[self.sys_platform]
 
-    def wheel_platforms(self) -> tuple[str, ...]:
+    def wheel_platforms(self, targets: Targets = DEFAULT_TARGETS) -> tuple[str, ...]:
         """Return the platform tags of wheels that run here, best first."""
         from packaging.tags import mac_platforms  # noqa: PLC0415 - costs 10 ms to import
 
         if self.sys_platform == "win32":
             return (self.name,)
         if self.sys_platform == "darwin":
-            return tuple(mac_platforms(MACOS_TARGET, self.machine))
-        return tuple(_manylinux_tags(self.machine))
+            return tuple(mac_platforms(targets.macos, self.machine))
+        return tuple(_manylinux_tags(self.machine, targets.glibc[1]))
 
 
-def _manylinux_tags(machine: str) -> list[str]:
+def _manylinux_tags(machine: str, newest: int) -> list[str]:
     # PEP 600 tags go down to 2.17 (2.5 on x86-64); the three older names are aliases.
     legacy = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
     oldest = 5 if machine == "x86_64" else 17
     tags = [f"linux_{machine}"]  # first, as packaging.tags has it
-    for minor in range(GLIBC_TARGET[1], oldest - 1, -1):
+    for minor in range(newest, oldest - 1, -1):
         tags.append(f"manylinux_2_{minor}_{machine}")
         if minor in legacy:
             tags.append(f"{legacy[minor]}_{machine}")

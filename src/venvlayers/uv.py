@@ -151,7 +151,7 @@ class Uv:
         self._run(
             ["pip", "install", "--no-deps", "--no-build", "--link-mode=clone"],
             ["--python", sys.executable, f"--python-version={python}"],
-            [f"--python-platform={platform.uv_platform}", "--prefix", os.fspath(prefix)],
+            [f"--python-platform={platform.uv_platform()}", "--prefix", os.fspath(prefix)],
             ["--requirement", "pylock.toml", *([] if cache else ["--no-cache"])],
             cwd=directory,
             config=directory / "no-config",

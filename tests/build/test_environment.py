@@ -23,7 +23,7 @@ from venvlayers.errors import BuildError, PublishError
 from venvlayers.plan import Goal
 from venvlayers.platforms import host_platform
 from venvlayers.report import Kind
-from venvlayers.spec.model import LaunchModule
+from venvlayers.spec.model import SourceModule
 
 MakeProject = Callable[..., Project]
 
@@ -105,14 +105,14 @@ def test_203_what_is_hashed_is_what_ships(make_project: MakeProject, index: Inde
         "pkg/.git/config": "",
     }
     project = make_project(stack(launch="pkg"), files=files)
-    module = LaunchModule(path=project.root / "pkg")
+    module = SourceModule(path=project.root / "pkg")
     before = module_hash(module)
     run(project, Goal.BUILD)
     shipped = site_packages(project, "app-top") / "pkg"
     names = sorted(p.relative_to(shipped).as_posix() for p in shipped.rglob("*") if p.is_file())
     assert names == ["__main__.py", "data/table.csv"]
     assert [place for place, _ in module_files(module)] == [f"pkg/{name}" for name in names]
-    assert module_hash(LaunchModule(path=shipped)) == before
+    assert module_hash(SourceModule(path=shipped)) == before
     project.write("pkg/__pycache__/new.pyc", "")
     assert module_hash(module) == before
 
@@ -124,17 +124,17 @@ def test_x14_hashes_tell_nesting_renaming_and_editing_apart(tmp_path: Path) -> N
         root = tmp_path / str(number) / "pkg"
         (root / name).parent.mkdir(parents=True)
         (root / name).write_text("pass")
-        seen.add(module_hash(LaunchModule(path=root)))
+        seen.add(module_hash(SourceModule(path=root)))
         (root / name).write_text("stop")
-        seen.add(module_hash(LaunchModule(path=root)))
+        seen.add(module_hash(SourceModule(path=root)))
         (root / name).chmod(0o755)
-        seen.add(module_hash(LaunchModule(path=root)))
+        seen.add(module_hash(SourceModule(path=root)))
     assert len(seen) == 12
 
 
 def test_a_module_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match="cannot be read"):
-        module_hash(LaunchModule(path=tmp_path / "gone.py"))
+        module_hash(SourceModule(path=tmp_path / "gone.py"))
 
 
 def test_links_inside_the_project_are_copied_as_files(
@@ -209,7 +209,7 @@ def test_linked_directories_ship_and_count(make_project: MakeProject, index: Ind
     files = {"pkg/__main__.py": "", "shared/part.py": "x = 1\n"}
     project = make_project(stack(launch="pkg"), files=files)
     (project.root / "pkg" / "linked").symlink_to("../shared", target_is_directory=True)
-    module = LaunchModule(path=project.root / "pkg")
+    module = SourceModule(path=project.root / "pkg")
     before = module_hash(module)
     run(project, Goal.BUILD)
     assert (site_packages(project, "app-top") / "pkg/linked/part.py").read_text() == "x = 1\n"

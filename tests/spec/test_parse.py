@@ -82,7 +82,7 @@ def test_layers_come_in_build_order_with_their_lower_layers(tmp_path: Path) -> N
     assert main.kind is LayerKind.APPLICATION
     assert spec.layer("base").runtime_name == "base"
     assert spec.layer("framework-left").requirements == ("Left>=1",)
-    assert spec.runtime_source is RuntimeSourceChoice.LOCAL
+    assert spec.options.runtime_source is RuntimeSourceChoice.LOCAL
     assert spec.root == tmp_path
 
 

@@ -39,7 +39,7 @@ from venvlayers.layout import Layout
 from venvlayers.lock.model import LayerLock
 from venvlayers.plan import Target
 from venvlayers.platforms import Platform
-from venvlayers.spec.model import LaunchModule, LayerSpec
+from venvlayers.spec.model import LayerSpec, SourceModule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +193,7 @@ def refuse_shadowing(order: Order, context: BuildContext) -> None:
     _refuse_hiding(order.layer, [place / scheme.site_packages for place in environments])
 
 
-def _add_module(env: Path, layer: LayerSpec, module: LaunchModule, scheme: Scheme) -> None:
+def _add_module(env: Path, layer: LayerSpec, module: SourceModule, scheme: Scheme) -> None:
     site_packages = env / scheme.site_packages
     _refuse_hiding(layer, [site_packages])
     copy_module(module, site_packages)

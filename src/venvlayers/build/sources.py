@@ -12,14 +12,14 @@ from pathlib import Path
 
 from venvlayers.errors import BuildError
 from venvlayers.files import os_reason, sha256_file, sha256_json
-from venvlayers.spec.model import LaunchModule
+from venvlayers.spec.model import SourceModule
 
 _LEFT_OUT_DIRECTORIES = ("__pycache__",)
 _LEFT_OUT_PREFIX = ".git"
 _LEFT_OUT_SUFFIXES = (".pyc", ".pyo")
 
 
-def module_files(module: LaunchModule) -> Iterator[tuple[str, Path]]:
+def module_files(module: SourceModule) -> Iterator[tuple[str, Path]]:
     """Yield the files of a module with their places relative to site-packages, sorted.
 
     Links are followed; the specification was checked for those that leave the project.
@@ -53,7 +53,7 @@ def _is_left_out(name: str) -> bool:
     )
 
 
-def module_hash(module: LaunchModule) -> str:
+def module_hash(module: SourceModule) -> str:
     """Return ``sha256:<hex>`` over the names, contents and exec bits of a module's files.
 
     Raises:
@@ -71,7 +71,7 @@ def module_hash(module: LaunchModule) -> str:
     return sha256_json(listed)
 
 
-def copy_module(module: LaunchModule, site_packages: Path) -> None:
+def copy_module(module: SourceModule, site_packages: Path) -> None:
     """Copy a module into *site_packages*; links are replaced by what they point to."""
     for place, path in module_files(module):
         target = site_packages / place

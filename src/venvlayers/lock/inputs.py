@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from venvlayers.files import sha256_json
-from venvlayers.platforms import GLIBC_TARGET, MACOS_TARGET
 from venvlayers.spec.model import LayerSpec, StackSpec
 
 _FORMAT = 1
@@ -44,10 +43,10 @@ def lock_inputs(spec: StackSpec, layer: LayerSpec, lower_hashes: Sequence[str]) 
     others = {
         "format": _FORMAT,
         "platforms": [platform.name for platform in layer.platforms],
-        "targets": {"glibc": GLIBC_TARGET, "macos": MACOS_TARGET},
+        "targets": {"glibc": layer.targets.glibc, "macos": layer.targets.macos},
         "lower": list(zip(layer.lower, lower_hashes, strict=True)),
         "python": str(layer.python) if layer.python else None,
-        "runtime_source": spec.runtime_source.value if layer.python else None,
+        "runtime_source": spec.options.runtime_source.value if layer.python else None,
         "uv": _plain(spec.uv_settings),
     }
     return LockInputs(

@@ -206,7 +206,7 @@ def _runtime_python(
     if request is None:
         raise LockError(f"{layer.env_name} is no runtime, and stands on none")
     pinned = previous.record.python if previous else None
-    choice = spec.runtime_source
+    choice = spec.options.runtime_source
     if (
         pinned
         and pinned.implementation == request.implementation

@@ -6,13 +6,14 @@ value again. Nothing in here reads a file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from venvlayers.errors import Problem
-from venvlayers.platforms import Platform, PythonVersion
+from venvlayers.platforms import DEFAULT_TARGETS, Platform, PythonVersion, Targets
 
 
 class LayerKind(Enum):
@@ -51,14 +52,14 @@ class PythonRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LaunchModule:
-    """The module that starts an application: a ``.py`` file, or a package directory."""
+class SourceModule:
+    """A module of the project that is copied into an application: a ``.py`` file or a package."""
 
     path: Path
 
     @property
     def name(self) -> str:
-        """The name for ``python -m``."""
+        """The name that it is imported by, and run by with ``python -m``."""
         return self.path.name.removesuffix(".py")
 
 
@@ -75,6 +76,13 @@ class LayerSpec:
             empty for a runtime.
         python: What a runtime asks for; None on other kinds.
         launch_module: What starts an application; None on other kinds.
+        support_modules: What is copied beside it, by name.
+        targets: The oldest systems that it is to run on.
+        versioned: Whether the number of its lock is part of its deployed name.
+        package_indexes: Names of packages, normalised, with the index that each comes from;
+            those of the layers below included.
+        priority_indexes: Indexes that are asked before others for this layer.
+        dynlib_exclude: Shared libraries that upper layers are not to find.
     """
 
     kind: LayerKind
@@ -83,7 +91,13 @@ class LayerSpec:
     platforms: tuple[Platform, ...]
     lower: tuple[str, ...] = ()
     python: PythonRequest | None = None
-    launch_module: LaunchModule | None = None
+    launch_module: SourceModule | None = None
+    support_modules: tuple[SourceModule, ...] = ()
+    targets: Targets = DEFAULT_TARGETS
+    versioned: bool = False
+    package_indexes: Mapping[str, str] = field(default_factory=dict)
+    priority_indexes: tuple[str, ...] = ()
+    dynlib_exclude: tuple[str, ...] = ()
 
     @property
     def env_name(self) -> str:
@@ -97,21 +111,43 @@ class LayerSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StackOptions:
+    """What is said about the stack as a whole.
+
+    Attributes:
+        lock_dir: Where lock files are, absolute; None for ``requirements`` beside the file.
+        build_dir: Where environments are, absolute; None for ``_build`` beside the file.
+        runtime_source: Where interpreters come from.
+        archive_format: How archives are packed, by name.
+        compression_level: How hard; None for the format's default.
+        tag_outputs: Whether names of outputs have the platform in them; None for the shell's
+            own default.
+    """
+
+    lock_dir: Path | None = None
+    build_dir: Path | None = None
+    runtime_source: RuntimeSourceChoice = RuntimeSourceChoice.AUTO
+    archive_format: str = "tar.zst"
+    compression_level: int | None = None
+    tag_outputs: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StackSpec:
     """All layers of one specification, each after the layers that it depends on.
 
     Attributes:
         path: The file that it was read from.
         layers: The enabled layers: runtimes, then frameworks, then applications.
-        runtime_source: Where interpreters come from.
-        uv_settings: The ``[tool.uv]`` table, for resolution.
+        uv_settings: The settings for uv, as its ``[tool.uv]`` table has them, for resolution.
+        options: What is said about the stack as a whole.
         warnings: What works today and should be changed in the file.
     """
 
     path: Path
     layers: tuple[LayerSpec, ...]
-    runtime_source: RuntimeSourceChoice
     uv_settings: dict[str, Any]
+    options: StackOptions = StackOptions()
     warnings: tuple[Problem, ...] = ()
 
     @property

@@ -18,11 +18,12 @@ from venvlayers.errors import Problem, SpecError
 from venvlayers.platforms import PLATFORMS, Platform, PythonVersion
 from venvlayers.spec.linearize import NoOrderError, linearize
 from venvlayers.spec.model import (
-    LaunchModule,
     LayerKind,
     LayerSpec,
     PythonRequest,
     RuntimeSourceChoice,
+    SourceModule,
+    StackOptions,
     StackSpec,
 )
 from venvlayers.spec.names import name_mistake, same_directory_key
@@ -129,8 +130,8 @@ def parse(value: Any, file: Path, document: Mapping[str, Any], *, where: str) ->
     return StackSpec(
         path=file,
         layers=tuple(layer.spec for layer in reading.declared.values() if layer.spec.platforms),
-        runtime_source=RuntimeSourceChoice(source),
         uv_settings=uv_settings,
+        options=StackOptions(runtime_source=RuntimeSourceChoice(source)),
         warnings=tuple(reading.findings.warnings),
     )
 
@@ -337,7 +338,7 @@ class _Reading:
             self.findings.problem(table.at("platforms"), what)
         return own
 
-    def _launch_module(self, table: Table, platforms: tuple[Platform, ...]) -> LaunchModule | None:
+    def _launch_module(self, table: Table, platforms: tuple[Platform, ...]) -> SourceModule | None:
         declared = table.string("launch_module", required=True)
         if declared is None:
             return None
@@ -345,4 +346,4 @@ class _Reading:
         mistake = launch_module_mistake(self.root, declared) if platforms else None
         if mistake:
             self.findings.problem(table.at("launch_module"), mistake)
-        return LaunchModule(path=Path(os.path.normpath(self.root / declared)))
+        return SourceModule(path=Path(os.path.normpath(self.root / declared)))
