@@ -39,9 +39,13 @@ class Layout:
         """The file whose lock lets one build at a time change this stack."""
         return self.build_dir / ".lock"
 
-    def environment(self, env_name: str, platform: Platform) -> Path:
+    def environments(self, platform: Platform) -> Path:
+        """Return the directory in which environments are siblings, as they are when deployed."""
+        return self.build_dir / platform.name
+
+    def environment(self, deployed_name: str, platform: Platform) -> Path:
         """Return the directory of a layer's environment."""
-        return self.build_dir / platform.name / env_name
+        return self.environments(platform) / deployed_name
 
     def environment_record(self, env_name: str, platform: Platform) -> Path:
         """Return the file that tells what an environment was made of."""

@@ -68,17 +68,16 @@ class Target:
         key: Its key.
         launch_module_hash: Of its launch module's files, if it has one.
         locked_at: When its lock last changed.
+        deployed_name: The directory that it is to be unpacked as.
+        lower: Those of the layers below it, in path order.
     """
 
     layer: LayerSpec
     key: str
     launch_module_hash: str | None
     locked_at: datetime
-
-    @property
-    def deployed_name(self) -> str:
-        """The directory that it is to be unpacked as."""
-        return self.layer.env_name
+    deployed_name: str
+    lower: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,13 +180,17 @@ def targets(
     fingerprint: Callable[[PythonPin], str],
 ) -> dict[str, Target]:
     """Return what environments are to be, by name, for those whose lock is valid."""
-    found = {}
+    found: dict[str, Target] = {}
     for layer in layers:
         record = _valid_record(states[layer.env_name])
         runtime = _valid_record(states[layer.runtime_name])
-        if record and runtime and runtime.python:
+        if record and runtime and runtime.python and all(name in found for name in layer.lower):
             launch = module_hash(layer.launch_module) if layer.launch_module else None
+            deployed_name = layer.deployed_name(record.lock_version)
+            lower = tuple(found[name].deployed_name for name in layer.lower)
             inputs = KeyInputs(
+                deployed_name=deployed_name,
+                lower=lower,
                 layer=layer,
                 platform=platform,
                 record=record,
@@ -200,6 +203,8 @@ def targets(
                 key=environment_key(inputs),
                 launch_module_hash=launch,
                 locked_at=record.locked_at,
+                deployed_name=deployed_name,
+                lower=lower,
             )
     return found
 

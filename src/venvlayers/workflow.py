@@ -429,7 +429,7 @@ def _outcome(run: _Run, plan: Plan, published: tuple[PublishedLayer, ...]) -> Ou
     tag = run.platform if run.request.tag_outputs else None
     artifact = {
         Goal.LOCK: run.layout.lock_dir,
-        Goal.BUILD: run.layout.environment("", run.platform),
+        Goal.BUILD: run.layout.environments(run.platform),
         Goal.PUBLISH: manifest_path(run.output_dir, tag),
         Goal.EXPORT: run.output_dir,
     }[plan.goal]

@@ -32,6 +32,7 @@ from venvlayers.files import (
     json_text,
     os_reason,
     private_directory,
+    remove_tree,
     replace_directory,
     write_text,
 )
@@ -81,14 +82,24 @@ class Order:
 
 def recorded_key(layout: Layout, env_name: str, platform: Platform) -> str | None:
     """Return the key of the environment that is in place; None if there is none to rely on."""
-    if not layout.environment(env_name, platform).is_dir():
+    recorded = _recorded(layout, env_name, platform)
+    if recorded is None or not recorded[0].is_dir():
         return None
+    return recorded[1]
+
+
+def _recorded(layout: Layout, env_name: str, platform: Platform) -> tuple[Path, str] | None:
+    """Return the directory and the key of the environment that was built last."""
     try:
         record = json.loads(layout.environment_record(env_name, platform).read_text("utf-8"))
-    except (OSError, ValueError):
+        directory, key = record["directory"], record["key"]
+    except (OSError, ValueError, KeyError, TypeError):
         return None  # no record, or half of one: the environment is made anew
-    key = record.get("key") if isinstance(record, dict) else None
-    return key if isinstance(key, str) else None
+    # What is recorded is removed one day, so it has to be a name that we would give.
+    version = directory.removeprefix(f"{env_name}@") if isinstance(directory, str) else ""
+    if not isinstance(key, str) or not (directory == env_name or version.isdecimal()):
+        return None
+    return layout.environment(directory, platform), key
 
 
 def looks_below(order: Order, context: BuildContext) -> bool:
@@ -104,17 +115,19 @@ def build_layer(order: Order, context: BuildContext) -> LayerEnvironment:
         PythonUnavailableError: A runtime's Python is not there any more.
     """
     layout, name = context.layout, order.layer.env_name
-    place = layout.environment(name, context.platform)
+    place = layout.environment(order.target.deployed_name, context.platform)
     record = layout.environment_record(name, context.platform)
     try:
         with private_directory(layout.work_dir) as private:
-            made = private / name
+            made = private / order.target.deployed_name
             _fill(made, order, context)
+            _remove_older(layout, name, context.platform, place)
             # Without its record an environment does not count, so a kill between
             # these two steps means that it is built again.
             record.unlink(missing_ok=True)
             replace_directory(made, place)
-            write_text(record, json_text({"key": order.target.key}))
+            described = {"directory": place.name, "key": order.target.key}
+            write_text(record, json_text(described))
     except OSError as error:
         raise BuildError(
             f"{name} cannot be built: {os_reason(error)}",
@@ -123,27 +136,35 @@ def build_layer(order: Order, context: BuildContext) -> LayerEnvironment:
     return describe(order, context)
 
 
+def _remove_older(layout: Layout, env_name: str, platform: Platform, place: Path) -> None:
+    """Remove the environment of a versioned layer's version before."""
+    recorded = _recorded(layout, env_name, platform)
+    if recorded and recorded[0] != place:
+        remove_tree(recorded[0])
+
+
 def describe(order: Order, context: BuildContext) -> LayerEnvironment:
     """Return the environment that is in place for *order*, which was built before."""
     layer, lock = order.layer, order.lock
-    place = context.layout.environment(layer.env_name, context.platform)
+    target = order.target
+    place = context.layout.environment(target.deployed_name, context.platform)
     scheme = Scheme(platform=context.platform, python=lock.python.version)
     return LayerEnvironment(
         path=place,
-        key=order.target.key,
+        key=target.key,
         kind=layer.kind,
         env_name=layer.env_name,
-        deployed_name=layer.env_name,
+        deployed_name=target.deployed_name,
         platform=context.platform,
         python=lock.python,
-        runtime_layer=layer.runtime_name,
-        required_layers=layer.lower[:-1],
+        runtime_layer=target.lower[-1] if target.lower else target.deployed_name,
+        required_layers=target.lower[:-1],
         distributions=installed_distributions(place, scheme),
         requirements_hash=lock.requirements_hash,
         lock_version=lock.lock_version,
         locked_at=lock.locked_at,
         launch_module=layer.launch_module.name if layer.launch_module else None,
-        launch_module_hash=order.target.launch_module_hash,
+        launch_module_hash=target.launch_module_hash,
     )
 
 
@@ -151,7 +172,7 @@ def _fill(env: Path, order: Order, context: BuildContext) -> None:
     """Make a complete environment in *env*, which does not exist yet."""
     layer, lock = order.layer, order.lock
     scheme = Scheme(platform=context.platform, python=lock.python.version)
-    chain = _chain(layer, scheme)
+    chain = _chain(order.target, scheme)
     if chain.runtime is None:
         source = context.sources[lock.python.source]
         source.materialize(lock.python, context.platform, env, context.runtime)
@@ -170,11 +191,11 @@ def _fill(env: Path, order: Order, context: BuildContext) -> None:
     describe_layer(env, chain, layer.launch_module.name if layer.launch_module else None)
 
 
-def _chain(layer: LayerSpec, scheme: Scheme) -> Chain:
+def _chain(target: Target, scheme: Scheme) -> Chain:
     return Chain(
-        name=layer.env_name,
-        frameworks=layer.lower[:-1],
-        runtime=layer.lower[-1] if layer.lower else None,
+        name=target.deployed_name,
+        frameworks=target.lower[:-1],
+        runtime=target.lower[-1] if target.lower else None,
         scheme=scheme,
     )
 
@@ -188,7 +209,7 @@ def refuse_shadowing(order: Order, context: BuildContext) -> None:
         BuildError: It would.
     """
     scheme = Scheme(platform=context.platform, python=order.lock.python.version)
-    below = _chain(order.layer, scheme).below
+    below = _chain(order.target, scheme).below
     environments = [context.layout.environment(name, context.platform) for name in below]
     _refuse_hiding(order.layer, [place / scheme.site_packages for place in environments])
 

@@ -23,6 +23,8 @@ class KeyInputs:
 
     Attributes:
         layer: The layer.
+        deployed_name: The name of its directory.
+        lower: Those of the layers below it, in path order.
         platform: What it is built for.
         record: Its lock's record.
         python: The pinned Python of its runtime, as text.
@@ -31,6 +33,8 @@ class KeyInputs:
     """
 
     layer: LayerSpec
+    deployed_name: str
+    lower: tuple[str, ...]
     platform: Platform
     record: LockRecord
     python: str
@@ -49,9 +53,9 @@ def environment_key(inputs: KeyInputs) -> str:
     return sha256_json(
         {
             "format": _FORMAT,
-            "name": layer.env_name,
+            "name": inputs.deployed_name,
             "platform": inputs.platform.name,
-            "lower": list(layer.lower),
+            "lower": list(inputs.lower),
             "python": inputs.python,
             "fingerprint": inputs.fingerprint,
             "locked": [inputs.record.requirements_hash, inputs.record.locked_at.isoformat()],

@@ -37,7 +37,7 @@ from venvlayers.lock.document import (
     summary_text,
 )
 from venvlayers.lock.inputs import LockInputs, lock_inputs
-from venvlayers.lock.model import LayerLock, PythonPin
+from venvlayers.lock.model import Change, LayerLock, PythonPin, Upgrade
 from venvlayers.lock.resolve import Question, resolve
 from venvlayers.lock.store import (
     LockRecord,
@@ -63,12 +63,18 @@ class LockContext:
         runtime: What runtime sources may use; its `uv` resolves.
         sources: The runtime sources, by name.
         now: The time to record for what changes.
+        upgrade: Which versions are not kept.
+        local_wheels: Directories of wheels to choose from too; absolute.
+        use_index: Whether indexes are asked.
     """
 
     layout: Layout
     runtime: RuntimeContext
     sources: Mapping[str, RuntimeSource]
     now: datetime
+    upgrade: Upgrade = Upgrade()
+    local_wheels: tuple[Path, ...] = ()
+    use_index: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,12 +86,14 @@ class NewLock:
         saved: What is to be written of it.
         declared: The layer's requirements, for people.
         summary: The layer's packages, for people.
+        changes: How it differs from the lock before, by package.
     """
 
     lock: LayerLock
     saved: SavedLock
     declared: str
     summary: str
+    changes: tuple[Change, ...] = ()
 
 
 def load_lock(saved: SavedLock, env_name: str, python: PythonPin | None) -> LayerLock:
@@ -136,7 +144,8 @@ def lock_layer(
     """
     layout = context.layout
     inputs = lock_inputs(spec, layer, [lock.requirements_hash for lock in lower])
-    previous = read_lock(layout, layer.env_name)
+    forgotten = layer.env_name in context.upgrade.reset
+    previous = None if forgotten else read_lock(layout, layer.env_name)
     python = lower[-1].python if lower else _runtime_python(spec, layer, previous, context)
     provided = provided_below(lower, layer.platforms)
     for warning in shadowed(layer.env_name, lower, layer.platforms):
@@ -146,7 +155,8 @@ def lock_layer(
         layer=layer,
         python=python.version,
         constraints=tuple(constraint(entry, layer.platforms) for entry in provided),
-        previous=pinned_text(layout, layer.env_name),
+        previous=None if forgotten else pinned_text(layout, layer.env_name),
+        upgrade=None if context.upgrade.everything else context.upgrade.packages,
     )
     resolved = _resolve(question, provided, context)
     own = own_packages(resolved, provided, layer.platforms, python.version)

@@ -36,6 +36,42 @@ class PythonPin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Upgrade:
+    """Which versions a new lock need not keep.
+
+    Attributes:
+        everything: None is kept.
+        packages: Packages whose versions are not kept, normalised.
+        reset: Environment names of layers whose lock is forgotten, damaged or not.
+    """
+
+    everything: bool = False
+    packages: tuple[str, ...] = ()
+    reset: frozenset[str] = frozenset()
+
+    def concerns(self, env_name: str) -> bool:
+        """Tell whether a layer's lock may change although none of its inputs did."""
+        return self.everything or bool(self.packages) or env_name in self.reset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """How a new lock differs from the one before, in one package.
+
+    Attributes:
+        package: Its name, or that of a runtime's Python implementation.
+        before: The version locked before; None if there was none.
+        after: The version locked now; None if there is none.
+        because: Why, in a few words.
+    """
+
+    package: str
+    before: str | None
+    after: str | None
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LayerLock:
     """A layer's lock.
 

@@ -5,7 +5,7 @@ This is what runs when nothing is to be done, so it imports no more than it need
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from venvlayers.layout import Layout
@@ -30,15 +30,26 @@ class LockState:
     certain: bool = True
 
 
-def lock_states(spec: StackSpec, layout: Layout) -> dict[str, LockState]:
+def lock_states(
+    spec: StackSpec, layout: Layout, *, reset: Container[str] = ()
+) -> dict[str, LockState]:
     """Return the state of every layer's lock, by environment name.
+
+    Args:
+        spec: The stack.
+        layout: Where locks are.
+        reset: Environment names of layers whose locks are not looked at, as they are to
+            be forgotten.
 
     Raises:
         LockError: A lock is damaged, or was edited by hand.
     """
     states: dict[str, LockState] = {}
     for layer in spec.layers:
-        states[layer.env_name] = _state_above(spec, layer, layout, states)
+        if layer.env_name in reset:
+            states[layer.env_name] = LockState(saved=None, outdated="it is to be reset")
+        else:
+            states[layer.env_name] = _state_above(spec, layer, layout, states)
     return states
 
 

@@ -104,6 +104,10 @@ class LayerSpec:
         """The name of its environment: unique in the stack, used for files and directories."""
         return f"{self.kind.prefix}{self.name}"
 
+    def deployed_name(self, lock_version: int) -> str:
+        """Return the directory that it is deployed as, which has a versioned layer's number."""
+        return f"{self.env_name}@{lock_version}" if self.versioned else self.env_name
+
     @property
     def runtime_name(self) -> str:
         """The environment name of the runtime that it runs on, its own for a runtime."""
