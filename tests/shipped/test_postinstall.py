@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -100,3 +101,29 @@ def test_a_read_only_layer_is_left_as_it_is(tmp_path: Path) -> None:
         (layer / "lib").chmod(0o755)
     assert result.returncode == 0
     assert "read-only" in result.stderr
+
+
+def test_on_windows_the_place_of_the_runtime_is_written(tmp_path: Path) -> None:
+    """M10, M15: absolute, and anew after a move; only there is no other way."""
+    script = runpy.run_path(make_script(tmp_path / "first" / "app"))
+    config = {"base_python": "../base/python.exe", "py_version": "3.12.1"}
+    for place in ("first", "second"):
+        layer = tmp_path / place / "app"
+        layer.mkdir(parents=True, exist_ok=True)
+        script["write_windows_config"](str(layer), config)
+        lines = dict(
+            line.split(" = ") for line in (layer / "pyvenv.cfg").read_text("utf-8").splitlines()
+        )
+        assert lines == {
+            "home": str(tmp_path / place / "base"),
+            "include-system-site-packages": "false",
+            "version": "3.12.1",
+            "executable": str(tmp_path / place / "base" / "python.exe"),
+        }
+        assert [path.name for path in layer.iterdir() if "cfg" in path.name] == ["pyvenv.cfg"]
+
+
+def make_script(layer: Path) -> str:
+    layer.mkdir(parents=True)
+    (layer / "postinstall.py").write_text(SCRIPT, "utf-8")
+    return str(layer / "postinstall.py")
