@@ -92,6 +92,12 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session
+def tutorial(session: nox.Session) -> None:
+    """Paste the tutorial into a shell, with this checkout's plugin, and look at what it prints."""
+    session.run("python", "tools/tutorial.py")
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure the demo project against the goals; see ``tools/bench.py --help``."""
     _install_hatch_and_wheel(session)
