@@ -106,6 +106,7 @@ class VenvstacksBuilder(BuilderInterface):  # type: ignore[type-arg]
                 # Hatch passes a relative LOCATION on as it is.
                 output_dir=Path(directory).absolute(),
                 tag_outputs=self._tag_outputs(),
+                tags_by_default=True,
             )
             outcome = perform(request, reporter)
             self._show(outcome)
@@ -115,19 +116,19 @@ class VenvstacksBuilder(BuilderInterface):  # type: ignore[type-arg]
         for line in summary(outcome):
             self.app.display_info(line)
 
-    def _tag_outputs(self) -> bool:
+    def _tag_outputs(self) -> bool | None:
         where = "tool.hatch.build.targets.venvstacks"
         problems = [
             Problem(where=f"{where}.{key}", what="unknown key", suggestion=meant)
             for key in self.target_config  # Hatch has keys of its own there
             if key != _TAG_OUTPUTS and (meant := did_you_mean(key, [_TAG_OUTPUTS]))
         ]
-        value = self.target_config.get(_TAG_OUTPUTS, True)
-        if not isinstance(value, bool):
+        value = self.target_config.get(_TAG_OUTPUTS)
+        if not isinstance(value, bool | None):
             problems.append(Problem(where=f"{where}.{_TAG_OUTPUTS}", what="must be true or false"))
         if problems:
             raise SpecError("pyproject.toml", problems)
-        return value is True
+        return value
 
     def _reporter(self) -> Reporter:
         verbose = self.app.verbosity > 0

@@ -149,7 +149,7 @@ def _request(
     root = spec if spec.is_dir() else spec.parent
     output = None if output_dir is None else (root / output_dir.expanduser()).absolute()
     return Request(
-        project=spec, goal=goal, output_dir=output, locked=locked, tag_outputs=tag_outputs
+        project=spec, goal=goal, output_dir=output, locked=locked, tag_outputs=tag_outputs or None
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from venvlayers.platforms import Platform
+from venvlayers.spec.model import StackSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,15 @@ class Layout:
     def beside(cls, root: Path) -> Layout:
         """Return the usual layout of a project at *root*."""
         return cls(lock_dir=root / "requirements", build_dir=root / "_build")
+
+    @classmethod
+    def of(cls, spec: StackSpec) -> Layout:
+        """Return the layout of a stack: the usual one, unless it says otherwise."""
+        usual, options = cls.beside(spec.root), spec.options
+        return cls(
+            lock_dir=options.lock_dir or usual.lock_dir,
+            build_dir=options.build_dir or usual.build_dir,
+        )
 
     @property
     def work_dir(self) -> Path:

@@ -15,10 +15,12 @@ from venvlayers import hookspecs
 from venvlayers.build.runtime.local import LocalSource
 from venvlayers.build.runtime.managed import ManagedSource
 from venvlayers.build.runtime.source import RuntimeSource
-from venvlayers.errors import ToolError
+from venvlayers.errors import Problem, SpecError, ToolError
 from venvlayers.hookspecs import hookimpl
 from venvlayers.publish.format import ArchiveFormat
 from venvlayers.publish.zstd import ZstdTar
+from venvlayers.spec.model import StackSpec
+from venvlayers.spec.table import did_you_mean
 
 
 class _Named(Protocol):
@@ -64,6 +66,21 @@ def runtime_sources(manager: pluggy.PluginManager) -> dict[str, RuntimeSource]:
 def archive_formats(manager: pluggy.PluginManager) -> dict[str, ArchiveFormat]:
     """Return every archive format, by name."""
     return _by_name("archive format", manager.hook.venvlayers_register_archive_format())
+
+
+def archive_format(spec: StackSpec) -> ArchiveFormat:
+    """Return the archive format that a stack asks for.
+
+    Raises:
+        SpecError: There is none of that name.
+    """
+    formats, name = archive_formats(plugin_manager()), spec.options.archive_format
+    if name in formats:
+        return formats[name]
+    what = f"unknown archive format {name!r}"
+    meant = did_you_mean(name, formats) or f"one of {', '.join(sorted(formats))}"
+    where = spec.at("archive_format")
+    raise SpecError(str(spec.path), [Problem(where=where, what=what, suggestion=meant)])
 
 
 def _by_name(what: str, plugins: Iterable[_NamedT]) -> dict[str, _NamedT]:

@@ -63,14 +63,17 @@ class Request:
         goal: How far to go.
         output_dir: Where archives or exports go; absolute. Not needed for less.
         locked: Fail rather than change a lock.
-        tag_outputs: Put the platform into the names of outputs.
+        tag_outputs: Put the platform into the names of outputs; None to do as the
+            specification says.
+        tags_by_default: What to do about that where neither says anything.
     """
 
     project: Path
     goal: Goal
     output_dir: Path | None = None
     locked: bool = False
-    tag_outputs: bool = False
+    tag_outputs: bool | None = None
+    tags_by_default: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +107,11 @@ class _Run:
     @property
     def output_dir(self) -> Path:
         return self.request.output_dir or self.spec.root / "_artifacts"
+
+    @property
+    def tagged(self) -> bool:
+        said = (self.request.tag_outputs, self.spec.options.tag_outputs)
+        return next((tag for tag in said if tag is not None), self.request.tags_by_default)
 
     @cached_property
     def published_before(self) -> Mapping[str, tuple[Recipe, PublishedLayer]]:
@@ -166,7 +174,7 @@ def _start(request: Request, reporter: Reporter) -> _Run:
     run = _Run(
         request=request,
         spec=spec,
-        layout=Layout.beside(spec.root),
+        layout=Layout.of(spec),
         platform=platform,
         reporter=reporter,
     )
@@ -202,14 +210,15 @@ def _outputs_in_place(run: _Run) -> dict[str, Callable[[Target], bool]]:
 
 
 def _outputs(run: _Run) -> Outputs:
-    from venvlayers.plugins import archive_formats, plugin_manager  # noqa: PLC0415
+    from venvlayers.plugins import archive_format  # noqa: PLC0415
     from venvlayers.publish.outputs import Outputs  # noqa: PLC0415
 
     return Outputs(
         directory=run.output_dir,
         platform=run.platform,
-        tagged=run.request.tag_outputs,
-        format=archive_formats(plugin_manager())["tar.zst"],
+        tagged=run.tagged,
+        format=archive_format(run.spec),
+        level=run.spec.options.compression_level,
         state_file=run.layout.published_record(run.platform),
         timestamp=_source_date_epoch(),
     )
@@ -426,7 +435,7 @@ def _export_stage(run: _Run, environments: Sequence[LayerEnvironment]) -> None:
 def _outcome(run: _Run, plan: Plan, published: tuple[PublishedLayer, ...]) -> Outcome:
     from venvlayers.publish.manifest import manifest_path  # noqa: PLC0415
 
-    tag = run.platform if run.request.tag_outputs else None
+    tag = run.platform if run.tagged else None
     artifact = {
         Goal.LOCK: run.layout.lock_dir,
         Goal.BUILD: run.layout.environments(run.platform),

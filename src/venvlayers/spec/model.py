@@ -143,7 +143,9 @@ class StackSpec:
     Attributes:
         path: The file that it was read from.
         layers: The enabled layers: runtimes, then frameworks, then applications.
-        uv_settings: The settings for uv, as its ``[tool.uv]`` table has them, for resolution.
+        uv_settings: The settings for uv, as its ``[tool.uv]`` table has them, for resolution;
+            names of packages in ``sources`` are normalised.
+        table: The TOML path of the stack's own table; empty for the file as a whole.
         options: What is said about the stack as a whole.
         warnings: What works today and should be changed in the file.
     """
@@ -151,6 +153,7 @@ class StackSpec:
     path: Path
     layers: tuple[LayerSpec, ...]
     uv_settings: dict[str, Any]
+    table: str = ""
     options: StackOptions = StackOptions()
     warnings: tuple[Problem, ...] = ()
 
@@ -158,6 +161,10 @@ class StackSpec:
     def root(self) -> Path:
         """The directory that relative paths start from."""
         return self.path.parent
+
+    def at(self, key: str) -> str:
+        """Return the TOML path of one of the stack's own keys."""
+        return f"{self.table}.{key}" if self.table else key
 
     def layer(self, env_name: str) -> LayerSpec:
         """Return the layer whose environment is called *env_name*.

@@ -1,6 +1,6 @@
-"""Whether an application's files on disk can be what its `launch_module` says.
+"""Whether files on disk can be an application's launch and support modules.
 
-Looks at the project's files; reads none of them. Copying them is the build's work.
+Looks at the files; reads none of them. Copying them is the build's work.
 """
 
 from __future__ import annotations
@@ -10,16 +10,39 @@ import sys
 from pathlib import Path
 
 
-def launch_module_mistake(root: Path, declared: str) -> str | None:
-    """Return what is wrong with a declared launch module; None if nothing is.
+def launch_module_mistake(root: Path, path: Path, declared: str) -> str | None:
+    """Return what is wrong with a launch module; None if nothing is.
 
     Args:
         root: The project's directory, which nothing may lead out of.
-        declared: The path as written, relative to *root*.
+        path: The module.
+        declared: Its path as written.
     """
-    path = Path(os.path.normpath(root / declared))
-    if not declared or Path(declared).is_absolute() or not path.is_relative_to(root):
+    outside = not path.is_relative_to(root) or Path(declared).is_absolute()
+    if not declared or outside or declared.startswith("~"):
         return f"must be a path inside the project, not {declared!r}"
+    if mistake := _module_mistake(root, path, declared):
+        return mistake
+    if path.is_dir() and not (path / "__main__.py").is_file():
+        return f"{declared!r} has no __main__.py, so `python -m` cannot run it"
+    return None
+
+
+def support_module_mistake(root: Path, path: Path, declared: str) -> str | None:
+    """Return what is wrong with a support module, which may be outside of the project.
+
+    Args:
+        root: The project's directory.
+        path: The module.
+        declared: Its path as written.
+    """
+    if not declared:
+        return "must not be empty"
+    return _module_mistake(root if path.is_relative_to(root) else path.parent, path, declared)
+
+
+def _module_mistake(root: Path, path: Path, declared: str) -> str | None:
+    """Return why *path* cannot become a module; nothing in it may lead out of *root*."""
     if not os.path.lexists(path):
         return f"there is no {declared!r} in {root}"
     if stray := _leads_outside(root, path):
@@ -28,13 +51,16 @@ def launch_module_mistake(root: Path, declared: str) -> str | None:
         return "must be a module of the project, not the project itself"
     if path.is_file() and path.suffix != ".py":
         return f"must be a .py file or a package directory, not {declared!r}"
-    if path.is_dir() and not (path / "__main__.py").is_file():
-        return f"{declared!r} has no __main__.py, so `python -m` cannot run it"
-    name = path.name.removesuffix(".py")
+    return _name_mistake(path.name.removesuffix(".py"))
+
+
+def _name_mistake(name: str) -> str | None:
     if "." in name:
         return f"{name!r} cannot be the name of a module, because of its dot"
     if name in sys.stdlib_module_names:
         return f"would be hidden by the standard library's module {name!r}"
+    if name == "sitecustomize":
+        return "has the name of the module that puts the layers below onto the path"
     return None
 
 

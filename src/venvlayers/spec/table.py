@@ -7,6 +7,7 @@ raises once, with all of them. What the keys mean is not known here.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from typing import Any
@@ -23,7 +24,9 @@ class Findings:
 
     def problem(self, where: str, what: str, suggestion: str | None = None) -> None:
         """Note a mistake that makes the file unusable."""
-        self.problems.append(Problem(where=where, what=what, suggestion=suggestion))
+        problem = Problem(where=where, what=what, suggestion=suggestion)
+        if problem not in self.problems:
+            self.problems.append(problem)
 
     def warning(self, where: str, what: str, suggestion: str | None = None) -> None:
         """Note something that works today and should be changed."""
@@ -83,7 +86,8 @@ class Table:
         value = self._get(key, required=required)
         if value is None or isinstance(value, str):
             return value
-        self.findings.problem(self.at(key), f"must be a string, not {type_name(value)}")
+        hint = f'write "{value}"' if type(value) in (int, float) else None
+        self.findings.problem(self.at(key), f"must be a string, not {type_name(value)}", hint)
         return None
 
     def strings(self, key: str, *, required: bool = False) -> list[str] | None:
@@ -101,6 +105,41 @@ class Table:
                 where = f"{self.at(key)}[{index}]"
                 self.findings.problem(where, f"must be a string, not {type_name(item)}")
         return [item for item in value if isinstance(item, str)]
+
+    def boolean(self, key: str) -> bool | None:
+        """Return a boolean; None if it is absent or something else."""
+        value = self._get(key, required=False)
+        if value is None or isinstance(value, bool):
+            return value
+        self.findings.problem(self.at(key), f"must be true or false, not {type_name(value)}")
+        return None
+
+    def integer(self, key: str, *, lowest: int) -> int | None:
+        """Return an integer of at least *lowest*; None if it is absent or something else."""
+        value = self._get(key, required=False)
+        if value is None:
+            return None
+        if not isinstance(value, int) or isinstance(value, bool):
+            self.findings.problem(self.at(key), f"must be an integer, not {type_name(value)}")
+            return None
+        if value < lowest:
+            self.findings.problem(self.at(key), f"must be at least {lowest}, not {value}")
+            return None
+        return value
+
+    def text_table(self, key: str) -> dict[str, str]:
+        """Return a table of strings, its keys as spelt; empty if it is absent or none."""
+        value = self._get(key, required=False)
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            self.findings.problem(self.at(key), f"must be a table, not {type_name(value)}")
+            return {}
+        for name, entry in value.items():
+            if not isinstance(entry, str):
+                where = f"{self.at(key)}.{toml_key(name)}"
+                self.findings.problem(where, f"must be a string, not {type_name(entry)}")
+        return {name: entry for name, entry in value.items() if isinstance(entry, str)}
 
     def tables(self, key: str) -> Iterator[Table]:
         """Yield the tables of an array of tables; nothing if it is absent."""
@@ -132,6 +171,12 @@ class Table:
         if required:
             self.findings.problem(self.where, f"has no {key!r}, which is required")
         return None
+
+
+def toml_key(name: str) -> str:
+    """Return *name* as a key is written in TOML: in quotes unless it can stand bare."""
+    bare = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
+    return name if bare else json.dumps(name, ensure_ascii=False)
 
 
 def type_name(value: Any) -> str:

@@ -1,0 +1,150 @@
+"""The values of a layer that can be judged on their own: each is read and checked here.
+
+Every function takes the layer's table, notes what is wrong, and returns something
+usable all the same. What depends on other layers is in `layers.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from venvlayers.platforms import DEFAULT_TARGETS, PLATFORMS, Platform, PythonVersion, Targets
+from venvlayers.spec.model import PythonRequest
+from venvlayers.spec.table import Table, did_you_mean
+
+_OLDEST_GLIBC = (2, 5)  # of manylinux1, the first (PEP 513)
+_MACOS_VARIABLE = "MACOSX_DEPLOYMENT_TARGET"
+
+
+def file_path(root: Path, declared: str) -> Path:
+    """Return a declared path as an absolute one.
+
+    ``~`` is the user's directory, ``..`` is folded, variables and links stay what they are.
+    """
+    return Path(os.path.normpath(root / os.path.expanduser(declared)))  # noqa: PTH111 - never fails
+
+
+def read_platforms(table: Table) -> tuple[Platform, ...] | None:
+    """Read ``platforms``, in our order; None if it is absent."""
+    names = table.strings("platforms")
+    if names is None:
+        return None
+    for index, name in enumerate(names):
+        if name not in PLATFORMS:
+            meant = did_you_mean(name, PLATFORMS) or f"one of {', '.join(PLATFORMS)}"
+            where = f"{table.at('platforms')}[{index}]"
+            table.findings.problem(where, f"unknown platform {name!r}", meant)
+    known = tuple(platform for platform in PLATFORMS.values() if platform.name in names)
+    return known if known or not names else tuple(PLATFORMS.values())
+
+
+def read_requirements(table: Table) -> tuple[str, ...]:
+    """Read ``requirements``, normalised; those by address have to be wheels."""
+    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415
+
+    parsed = []
+    for index, text in enumerate(table.strings("requirements", required=True) or ()):
+        where = f"{table.at('requirements')}[{index}]"
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement as error:
+            reason = str(error).splitlines()[0]
+            table.findings.problem(where, f"{text!r} is not a requirement: {reason}")
+            continue
+        parsed.append(str(requirement))
+        if requirement.url and not requirement.url.partition("#")[0].endswith(".whl"):
+            what = f"{text!r} is not a wheel, and nothing is built from source"
+            table.findings.problem(where, what)
+    return tuple(parsed)
+
+
+def read_python(table: Table) -> PythonRequest | None:
+    """Read the Python of a runtime, under its current name or the older one."""
+    key = "python_implementation"
+    if "fully_versioned_name" in table:
+        where = table.at("fully_versioned_name")
+        if key in table:
+            table.findings.problem(where, f"is the older name of {key!r}; give one of them")
+        table.findings.warning(where, "is deprecated", f"call it {key!r}")
+        key = "fully_versioned_name"
+    text = table.string(key, required=True)
+    return None if text is None else _python_request(table, key, text)
+
+
+def _python_request(table: Table, key: str, text: str) -> PythonRequest | None:
+    implementation, _, version = text.partition("@")
+    example = "write it as in 'cpython@3.12' or 'cpython@3.12.7'"
+    if implementation == "pypy":
+        what = f"{text!r} cannot be had: layers run on CPython, and on no other Python"
+        table.findings.problem(table.at(key), what, example)
+        return None
+    if implementation != "cpython":
+        what = f"unknown Python implementation {implementation!r}"
+        meant = did_you_mean(implementation, ["cpython"]) or example
+        table.findings.problem(table.at(key), what, meant)
+        return None
+    release, _, machine = version.partition("-")
+    if machine:
+        what = f"{text!r} names a machine, which is what 'platforms' is for"
+        table.findings.problem(table.at(key), what, f"write 'cpython@{release}'")
+        return None
+    try:
+        parsed = PythonVersion.parse(version)
+    except ValueError:
+        table.findings.problem(table.at(key), f"{text!r} has no Python version", example)
+        return None
+    return PythonRequest(implementation=implementation, version=parsed)
+
+
+def read_targets(table: Table, platforms: tuple[Platform, ...]) -> Targets:
+    """Read ``linux_target`` and ``macosx_target``.
+
+    The variable that stands in for the latter is looked at only for layers for macOS.
+    """
+    glibc = _glibc(table) or DEFAULT_TARGETS.glibc
+    for_macos = any(platform.sys_platform == "darwin" for platform in platforms)
+    return Targets(glibc=glibc, macos=_macos(table, for_macos=for_macos) or DEFAULT_TARGETS.macos)
+
+
+def _glibc(table: Table) -> tuple[int, int] | None:
+    text = table.string("linux_target")
+    if text is None:
+        return None
+    where = table.at("linux_target")
+    variant, versioned, version = text.partition("@")
+    if variant == "musl":
+        what = "musl is reserved for later; so far layers run with glibc alone"
+        table.findings.problem(where, what, "write it as in 'glibc@2.28'")
+        return None
+    if variant != "glibc":
+        meant = did_you_mean(variant, ["glibc"]) or "write it as in 'glibc@2.28'"
+        table.findings.problem(where, f"unknown C library {variant!r}", meant)
+        return None
+    found = _two_numbers(version) if versioned else DEFAULT_TARGETS.glibc
+    if found is None:
+        what = f"{version!r} is not a version of glibc"
+        table.findings.problem(where, what, "write it as in 'glibc@2.28'")
+    elif found[0] != _OLDEST_GLIBC[0] or found < _OLDEST_GLIBC:
+        what = f"no wheels are made for glibc {version}"
+        table.findings.problem(where, what, "write it as in 'glibc@2.28'")
+    return found
+
+
+def _macos(table: Table, *, for_macos: bool) -> tuple[int, int] | None:
+    text, where = table.string("macosx_target"), table.at("macosx_target")
+    if "macosx_target" not in table and for_macos:
+        text, where = os.environ.get(_MACOS_VARIABLE), f"the variable {_MACOS_VARIABLE}"
+    if not text:
+        return None
+    found = _two_numbers(text if "." in text else f"{text}.0")
+    if found is None:
+        what = f"{text!r} is not a version of macOS"
+        table.findings.problem(where, what, "write it as in '13.0'")
+    return found
+
+
+def _two_numbers(text: str) -> tuple[int, int] | None:
+    match = re.fullmatch(r"([0-9]+)\.([0-9]+)", text)
+    return (int(match[1]), int(match[2])) if match else None
