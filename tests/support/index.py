@@ -1,4 +1,4 @@
-"""A package index on this machine: the simple API over a directory of wheels.
+"""A package index on this machine: the simple API over a directory of distributions.
 
 It speaks both forms of the API (PEP 503, PEP 691), with hashes, core metadata
 (PEP 658), yanking (PEP 592) and upload times (PEP 700), remembers what it was
@@ -10,9 +10,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import io
 import json
 import re
 import socketserver
+import tarfile
 import threading
 import zipfile
 from collections.abc import Iterable, Mapping
@@ -35,7 +37,7 @@ class Index:
     """A package index that a thread serves on a port of its own.
 
     Attributes:
-        directory: The wheels that it offers; more can be put there at any time.
+        directory: The files that it offers; more can be put there at any time.
         requests: The path of every request so far; tests may clear it.
         fail: A status to answer everything with, or None.
         upload_times: Times by file name, for those that are not `UPLOADED`.
@@ -85,6 +87,23 @@ class Index:
         self.upload_times[wheel.name] = uploaded
         return wheel
 
+    def add_sdist(self, name: str, version: str = "1.0", *, setup: str = "") -> Path:
+        """Make a source distribution in the index, of the kind whose metadata takes a build.
+
+        Args:
+            name: The distribution's name.
+            version: Its version.
+            setup: What its ``setup.py`` begins with.
+        """
+        stem = f"{name.replace('-', '_')}-{version}"
+        script = f"{setup}from setuptools import setup\nsetup(name={name!r}, version={version!r})\n"
+        path = self.directory / f"{stem}.tar.gz"
+        with tarfile.open(path, "w:gz") as archive:
+            member = tarfile.TarInfo(f"{stem}/setup.py")
+            member.size = len(script)
+            archive.addfile(member, io.BytesIO(script.encode()))
+        return path
+
     def stop(self) -> None:
         """Stop serving; the port refuses connections from now on. May be called again."""
         if self._thread.is_alive():
@@ -130,7 +149,7 @@ class Index:
             return _not_found()
         if not as_json:
             return _html(self._link(wheel) for wheel in wheels)
-        versions = sorted({wheel.name.split("-")[1] for wheel in wheels})
+        versions = sorted({_version_of(wheel) for wheel in wheels})
         return _json(
             {
                 "meta": {"api-version": "1.1"},
@@ -141,23 +160,27 @@ class Index:
         )
 
     def _entry(self, wheel: Path) -> dict[str, Any]:
-        metadata = _metadata(wheel)
         entry = {
             "filename": wheel.name,
             "url": f"/files/{wheel.name}",
             "hashes": {"sha256": _sha256(wheel.read_bytes())},
             "size": wheel.stat().st_size,
             "upload-time": self.upload_times.get(wheel.name, UPLOADED),
-            "core-metadata": {"sha256": _sha256(metadata)},
             "yanked": self.yanked.get(wheel.name, False),
         }
+        if wheel.suffix != ".whl":
+            return entry
+        metadata = _metadata(wheel)
+        entry["core-metadata"] = {"sha256": _sha256(metadata)}
         if requires_python := _requires_python(metadata):
             entry["requires-python"] = requires_python
         return entry
 
     def _link(self, wheel: Path) -> str:
         entry = self._entry(wheel)
-        attributes = {"data-core-metadata": f"sha256={entry['core-metadata']['sha256']}"}
+        attributes = {}
+        if "core-metadata" in entry:
+            attributes["data-core-metadata"] = f"sha256={entry['core-metadata']['sha256']}"
         if "requires-python" in entry:
             attributes["data-requires-python"] = entry["requires-python"]
         if wheel.name in self.yanked:
@@ -175,7 +198,7 @@ class Index:
         return HTTPStatus.OK, "application/zip", wheel.read_bytes()
 
     def _wheels(self) -> list[Path]:
-        return sorted(self.directory.glob("*.whl"))
+        return sorted([*self.directory.glob("*.whl"), *self.directory.glob("*.tar.gz")])
 
 
 class _Server(socketserver.ThreadingMixIn, HTTPServer):
@@ -226,6 +249,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _project_of(wheel: Path) -> str:
     return re.sub(r"[-_.]+", "-", wheel.name.split("-")[0]).lower()
+
+
+def _version_of(wheel: Path) -> str:
+    return wheel.name.removesuffix(".tar.gz").split("-")[1]
 
 
 def _metadata(wheel: Path) -> bytes:

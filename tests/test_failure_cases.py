@@ -1,0 +1,138 @@
+"""How layered environments went wrong elsewhere: the cases that no other test has.
+
+The ids are those of the list that the project was started with; most of its rows
+are in the tests of the modules that they are about.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support.deployments import Deployment
+from support.index import Index
+from support.interpreters import VERSION, standalone_downloads
+from support.projects import Project
+from support.stacks import lock_all, lock_files, run, versions
+from support.stock import Stock
+from venvlayers.errors import LockError
+from venvlayers.layout import Layout
+from venvlayers.plan import Goal
+from venvlayers.platforms import PLATFORMS, host_platform
+from venvlayers.uv import find_uv
+
+MakeProject = Callable[..., Project]
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="local runtimes are for Linux")
+
+
+def base(*requirements: str, platforms: tuple[str, ...] = ()) -> dict[str, object]:
+    stack: dict[str, object] = {"runtimes": [{"name": "base", "requirements": list(requirements)}]}
+    return stack | ({"platforms": list(platforms)} if platforms else {})
+
+
+@on_linux
+def test_a_package_without_wheels_is_refused_and_nothing_of_it_is_run(
+    make_project: MakeProject, index: Index
+) -> None:
+    """#102, #6, #74: locking fails at once, and names it."""
+    index.add("good", requires=["only-source"])
+    index.add_sdist("only-source", setup="raise SystemExit('it was run')\n")
+    project = make_project(base("good"))
+    with pytest.raises(LockError) as caught:
+        lock_all(project)
+    assert "only-source" in str(caught.value)
+    assert "only wheels are used" in str(caught.value)
+    assert not any(path.endswith(".tar.gz") for path in index.requests), "not even fetched"
+    assert not (project.root / "requirements").exists()
+
+
+@on_linux
+def test_a_lock_has_no_source_where_there_is_one(make_project: MakeProject, index: Index) -> None:
+    """PR #327, H9: an index that has both gives the wheel alone."""
+    index.add("lib")
+    index.add_sdist("lib")
+    index.add_sdist("lib", "2.0")
+    project = make_project(base("lib"))
+    assert versions(lock_all(project)["base"]) == {"lib": "1.0"}
+    text = lock_files(project.root)["requirements/base/pylock.base.toml"]
+    assert not [word for word in ("sdist", "tar.gz", "vcs", "directory", "archive") if word in text]
+
+
+@on_linux
+def test_many_packages_that_are_for_other_platforms(
+    make_project: MakeProject, index: Index
+) -> None:
+    """#333, #337, H7: all of them are left out, and no marker is written that says nothing."""
+    names = [f"only-linux-{number}" for number in range(5)]
+    for name in names:
+        index.add(name, tag="py3-none-manylinux_2_17_x86_64")
+    markers = [f"{name}; sys_platform == 'linux'" for name in names]
+    index.add("docs", requires=[*markers, "everywhere; python_version >= '3'"])
+    index.add("everywhere")
+    macs = {"name": "macs", "runtime": "base", "requirements": ["docs"]}
+    macs |= {"platforms": ["macosx_arm64", "macosx_x86_64"]}
+    project = make_project(base() | {"frameworks": [macs]})
+    lock = lock_all(project)["framework-macs"]
+    assert versions(lock) == {"docs": "1.0", "everywhere": "1.0"}
+    directory = "requirements/framework-macs"
+    text = lock_files(project.root)[f"{directory}/pylock.framework-macs.toml"]
+    assert "marker =" not in text
+    assert "linux" not in text
+    summary = lock_files(project.root)[f"{directory}/packages-framework-macs.txt"]
+    assert "only-linux" not in summary
+
+
+@on_linux
+def test_wheels_are_chosen_for_the_oldest_target_and_not_for_this_machine(
+    make_project: MakeProject, index: Index
+) -> None:
+    """#292: a wheel for a newer system than the layer's is passed over where it would run."""
+    here = host_platform()
+    for glibc in ("2_17", "2_39"):
+        tag = f"py3-none-manylinux_{glibc}_{here.machine}"
+        index.add("native", tag=tag, modules={"native.py": f"FOR = {glibc!r}\n"})
+    project = make_project(base("native", platforms=(here.name,)))
+    run(project, Goal.BUILD)
+    environment = Layout.beside(project.root).environment("base", here)
+    (module,) = environment.rglob("native.py")
+    assert module.read_text("utf-8") == "FOR = '2_17'\n"
+    assert "2_39" not in lock_files(project.root)["requirements/base/pylock.base.toml"]
+
+
+def test_other_variants_of_a_python_are_not_chosen(
+    tmp_path: Path, archives: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """#242: debug and free-threaded builds, wherever they stand in the list."""
+    platform = PLATFORMS["linux_x86_64"]
+    served = standalone_downloads(tmp_path, platforms=[platform], shared=archives)
+    listed = json.loads(served.list_file.read_text("utf-8"))
+    ((key, entry),) = listed.items()
+    others = {
+        key.replace(str(VERSION), f"{VERSION}+{variant}"): {**entry, "variant": variant}
+        for variant in ("debug", "freethreaded")
+    }
+    for order in ({**others, **listed}, {**listed, **others}):
+        served.list_file.write_text(json.dumps(order), "utf-8")
+        for name, value in served.environment.items():
+            monkeypatch.setenv(name, value)
+        (found,) = find_uv().managed_pythons(platform)
+        assert found.key == key
+
+
+@on_linux
+def test_nothing_stands_between_a_program_and_its_python(stock: Stock, tmp_path: Path) -> None:
+    """X18, X30: no wrapper that takes time, and no variable that children inherit."""
+    deployment = Deployment.unpacked(stock.project.dist, tmp_path / "deployed")
+    for layer in ("base", "app-top"):
+        program = deployment.root / layer / "bin" / "python"
+        assert program.resolve().read_bytes()[:4] == b"\x7fELF"
+    show = "import os; print(*sorted(os.environ))"
+    result = deployment.python("app-top", "-c", show)
+    assert set(result.stdout.split()) <= {"PATH", "LC_ALL", "PWD", "LC_CTYPE"}
+    assert {"LD_LIBRARY_PATH", "PYTHONPATH"}.isdisjoint(os.environ)
