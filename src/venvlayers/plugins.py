@@ -18,6 +18,8 @@ from venvlayers.build.runtime.source import RuntimeSource
 from venvlayers.errors import Problem, SpecError, ToolError
 from venvlayers.hookspecs import hookimpl
 from venvlayers.publish.format import ArchiveFormat
+from venvlayers.publish.tars import GzipTar, PlainTar, XzTar
+from venvlayers.publish.zips import Zip
 from venvlayers.publish.zstd import ZstdTar
 from venvlayers.spec.model import StackSpec
 from venvlayers.spec.table import did_you_mean
@@ -42,17 +44,21 @@ class _LocalPlugin:
         return LocalSource()
 
 
-class _ZstdPlugin:
+class _FormatPlugin:
+    def __init__(self, format_: ArchiveFormat) -> None:
+        self._format = format_
+
     @hookimpl
     def venvlayers_register_archive_format(self) -> ArchiveFormat:
-        return ZstdTar()
+        return self._format
 
 
 def plugin_manager() -> pluggy.PluginManager:
     """Return a manager with our plugins and those of the entry-point group ``venvlayers``."""
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
-    for plugin in (_ManagedPlugin(), _LocalPlugin(), _ZstdPlugin()):
+    formats: list[ArchiveFormat] = [ZstdTar(), XzTar(), GzipTar(), PlainTar(), Zip()]
+    for plugin in (_ManagedPlugin(), _LocalPlugin(), *map(_FormatPlugin, formats)):
         manager.register(plugin)
     manager.load_setuptools_entrypoints(hookspecs.PROJECT)
     return manager

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -58,22 +58,65 @@ class TarPart:
     group: Group | None
     mtime: int
 
-    def chunks(self) -> Iterator[bytes]:
-        """Yield its bytes in pieces of `CHUNK`, the last one shorter; may be called again.
+    def chunks(self, size: int = 0) -> Iterator[bytes]:
+        """Yield its bytes in pieces of *size* (`CHUNK` if 0), the last one shorter.
+
+        May be called again.
 
         Raises:
             PublishError: A file cannot be read, changes while it is read, or is not what
                 its `RECORD` says: it was changed since it was installed.
         """
-        pieces = self._pieces() if self.group else iter([bytes(2 * _BLOCK)])
-        return _rechunked(pieces)
+        return rechunked(self._pieces(), size or CHUNK)
+
+    def members(self) -> Iterator[TarMember]:
+        """Yield its entries one by one; none for `END_GROUP`."""
+        for entry in self.group.entries if self.group else ():
+            name = self.contents.member(entry)
+            yield TarMember(self.contents, entry, name, _header(name, entry, self.mtime))
 
     def _pieces(self) -> Iterator[bytes]:
-        for entry in self.group.entries if self.group else ():
-            yield _header(self.contents.member(entry), entry, self.mtime)
-            if entry.kind is EntryKind.FILE:
-                yield from _content(self.contents, entry)
-                yield bytes(-entry.size % _BLOCK)
+        if self.group is None:
+            yield bytes(2 * _BLOCK)
+        for member in self.members():
+            yield member.header
+            yield from member.content()
+            yield member.padding
+
+
+@dataclass(frozen=True, slots=True)
+class TarMember:
+    """One entry in the tar, for formats that need to know where each begins.
+
+    Attributes:
+        contents: What it is a part of.
+        entry: The entry.
+        name: Its name in an archive, without a slash at the end.
+        header: Its header blocks.
+    """
+
+    contents: LayerContents
+    entry: Entry
+    name: str
+    header: bytes
+
+    @property
+    def mode(self) -> int:
+        """Its permissions."""
+        return _mode(self.entry)
+
+    @property
+    def padding(self) -> bytes:
+        """What fills its last block."""
+        return bytes(-self.entry.size % _BLOCK)
+
+    def content(self) -> Iterator[bytes]:
+        """Yield the content of a file in pieces of at most `CHUNK`; nothing for other kinds.
+
+        Raises:
+            PublishError: As for `TarPart.chunks`.
+        """
+        return _content(self.contents, self.entry)
 
 
 def archive_time(
@@ -134,6 +177,8 @@ def _mode(entry: Entry) -> int:
 
 
 def _content(contents: LayerContents, entry: Entry) -> Iterator[bytes]:
+    if entry.kind is not EntryKind.FILE:
+        return
     digest = hashlib.new(entry.recorded.partition("=")[0]) if entry.recorded else None
     try:
         handle = os.open(contents.source(entry), _O_FLAGS)
@@ -162,13 +207,13 @@ def _content(contents: LayerContents, entry: Entry) -> Iterator[bytes]:
         )
 
 
-def _rechunked(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the same bytes in pieces of `CHUNK`, and a last one of what is left."""
+def rechunked(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """Yield the same bytes in pieces of *size*, and a last one of what is left."""
     buffer = bytearray()
     for piece in pieces:
         buffer += piece
-        while len(buffer) >= CHUNK:
-            yield bytes(buffer[:CHUNK])
-            del buffer[:CHUNK]
+        while len(buffer) >= size:
+            yield bytes(memoryview(buffer)[:size])
+            del buffer[:size]
     if buffer:
         yield bytes(buffer)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from venvlayers.errors import PublishError
 from venvlayers.publish.contents import LayerContents
 
 Codec = Mapping[str, str | int]
@@ -58,6 +59,19 @@ class WrittenArchive:
     tar_sha256: str
     frames: tuple[Frame, ...]
     codec: Codec
+
+
+def check_level(format_name: str, level: int, levels: range, default: int) -> None:
+    """Make sure that a format has a level.
+
+    Raises:
+        PublishError: It has not.
+    """
+    if level not in levels:
+        raise PublishError(
+            f"{format_name} has levels {levels[0]} to {levels[-1]}, not {level}",
+            hint=f"leave the level out for the usual one, {default}",
+        )
 
 
 class ArchiveFormat(Protocol):

@@ -48,6 +48,8 @@ def archive_metadata(
     environment: LayerEnvironment, archive: WrittenArchive, unpacked_size: int
 ) -> Metadata:
     """Return what is said of a layer that was packed into *archive*."""
+    # A zip is not a tar in pieces: none of it stands for a slice of the tar.
+    frames = {"archive_frames": [asdict(frame) for frame in archive.frames]}
     return layer_metadata(environment) | {
         "target_platform": environment.platform.name,
         "content_hash": f"sha256:{archive.tar_sha256}",
@@ -56,5 +58,5 @@ def archive_metadata(
         "archive_size": archive.size,
         "archive_hashes": {"sha256": archive.sha256},
         "archive_codec": dict(archive.codec),
-        "archive_frames": [asdict(frame) for frame in archive.frames],
+        **(frames if archive.frames else {}),
     }

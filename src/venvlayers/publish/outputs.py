@@ -181,8 +181,10 @@ def kept_layer(kind: LayerKind, entry: Metadata, outputs: Outputs) -> PublishedL
     name, target = entry.get("layer_name"), entry.get("install_target")
     if not isinstance(name, str) or not isinstance(target, str):
         return None
-    archive = outputs.archive_name(target)
-    if entry.get("archive_name") != archive or set(target + name) & set("/\\"):
+    archive = entry.get("archive_name")
+    if not isinstance(archive, str) or set(target + name + archive) & set("/\\"):
+        return None
+    if not archive.startswith(f"{tagged(target, outputs.tag)}."):  # in whichever format
         return None
     path = outputs.directory / archive
     return PublishedLayer(kind=kind, env_name=name, archive=path, metadata=entry, reused=True)

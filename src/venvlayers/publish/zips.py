@@ -1,0 +1,265 @@
+"""``zip``: what Windows opens without a tool; on other systems `unzip` restores modes and links.
+
+The entries are those of the canonical tar, in its order, and their times are
+in UTC twice: as MS-DOS has them (1980 to 2107, even seconds) and, for tools that
+look, as seconds since 1970. Files are deflated in pieces by all cores. Python's
+`zipfile` is not used: it deflates on one core, and what it writes in headers is
+not the same in all of its releases.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import struct
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from venvlayers.files import sha256_file
+from venvlayers.publish.canonical_tar import TarMember, TarPart, rechunked, tar_parts
+from venvlayers.publish.contents import EntryKind, LayerContents
+from venvlayers.publish.deflate import DEFAULT_LEVEL, LEVELS, deflate, deflate_codec
+from venvlayers.publish.format import Codec, WrittenArchive, check_level
+from venvlayers.publish.ordered import Ordered
+
+LARGEST = 0xFFFFFFFF
+"""What 32 bits hold; more needs the ZIP64 extension (APPNOTE 4.3.9, 4.5.3)."""
+
+MOST_ENTRIES = 0xFFFF
+"""How many entries there may be without ZIP64."""
+
+_PIECE = 4 << 20
+_MEMORY = 160 << 20  # for everything that is deflated at the same time
+_EARLIEST, _LATEST = 315532800, 4354819198  # 1980-01-01 and 2107-12-31 23:59:58
+_LATEST_SIGNED = (1 << 31) - 1
+_STORED, _DEFLATED = 0, 8
+_UNIX = 3
+_UTF8_NAME = 1 << 11
+_MSDOS_DIRECTORY = 0x10
+_PLAIN_VERSION, _ZIP64_VERSION = 20, 45
+_ROOM_TO_GROW = 1 << 24  # deflate makes the worst of 4 GB larger by a fraction of this
+_KINDS = {
+    EntryKind.DIRECTORY: stat.S_IFDIR,
+    EntryKind.FILE: stat.S_IFREG,
+    EntryKind.SYMLINK: stat.S_IFLNK,
+}
+
+
+class Zip:
+    """Deflated entries with Unix modes."""
+
+    name = "zip"
+    suffix = ".zip"
+    default_level = DEFAULT_LEVEL
+
+    def __init__(self, *, threads: int | None = None) -> None:
+        self._threads = threads
+
+    def codec(self, level: int) -> Codec:
+        """Return what decides about an archive's bytes.
+
+        Raises:
+            PublishError: There is no such level.
+        """
+        check_level(self.name, level, LEVELS, self.default_level)
+        return deflate_codec(level, _PIECE)
+
+    def write(
+        self,
+        contents: LayerContents,
+        place: Path,
+        *,
+        mtime: int,
+        level: int,
+        advance: Callable[[int], None],
+    ) -> WrittenArchive:
+        """Pack *contents* into *place*; see `ArchiveFormat.write`."""
+        codec = self.codec(level)
+        tar = _TarDigest(advance)
+        with place.open("xb") as file:
+            directory = _Directory(file)
+            with Ordered(_MEMORY, self._threads) as work:
+                for part in tar_parts(contents, mtime):
+                    _write_part(part, level, directory, work, tar)
+            directory.close()
+        return WrittenArchive(
+            path=place,
+            size=place.stat().st_size,
+            sha256=sha256_file(place).removeprefix("sha256:"),
+            tar_size=tar.size,
+            tar_sha256=tar.digest.hexdigest(),
+            frames=(),
+            codec=codec,
+        )
+
+
+class _TarDigest:
+    """The digest of the tar that is not written: the layer's identity."""
+
+    def __init__(self, advance: Callable[[int], None]) -> None:
+        self.digest = hashlib.sha256()
+        self.size = 0
+        self._advance = advance
+
+    def add(self, data: bytes) -> None:
+        self.digest.update(data)
+        self.size += len(data)
+        self._advance(len(data))
+
+
+def _write_part(
+    part: TarPart, level: int, directory: _Directory, work: Ordered, tar: _TarDigest
+) -> None:
+    if part.group is None:
+        for chunk in part.chunks():
+            tar.add(chunk)
+    for member in part.members():
+        tar.add(member.header)
+        _write_member(_ZipEntry(member, part.mtime), level, directory, work, tar)
+        tar.add(member.padding)
+
+
+def _write_member(
+    entry: _ZipEntry, level: int, directory: _Directory, work: Ordered, tar: _TarDigest
+) -> None:
+    if entry.method == _STORED:
+        entry.check = zlib.crc32(entry.stored)
+        work.submit(0, lambda: entry.stored, partial(directory.add, entry, True))  # noqa: FBT003
+        return
+    left = entry.size
+    for piece in rechunked(entry.member.content(), _PIECE):
+        tar.add(piece)
+        left -= len(piece)
+        entry.check = zlib.crc32(piece, entry.check)
+        squeeze = partial(deflate, level, piece, last=not left)
+        work.submit(2 * len(piece), squeeze, partial(directory.add, entry, not left))
+
+
+@dataclass(slots=True)
+class _ZipEntry:
+    """One entry; what is known of its data grows while it is written."""
+
+    member: TarMember
+    mtime: int
+    check: int = 0
+    packed: int = 0
+    offset: int = -1
+
+    @property
+    def size(self) -> int:
+        return self.member.entry.size or len(self.stored)
+
+    @property
+    def stored(self) -> bytes:
+        """The content of what is not deflated: links, directories and empty files."""
+        return self.member.entry.target.encode()
+
+    @property
+    def method(self) -> int:
+        return _DEFLATED if self.member.entry.size else _STORED
+
+    @property
+    def name(self) -> bytes:
+        slash = "/" if self.member.entry.kind is EntryKind.DIRECTORY else ""
+        return f"{self.member.name}{slash}".encode()
+
+    @property
+    def is_large(self) -> bool:
+        """Whether its sizes need ZIP64; decided before it is packed."""
+        return self.size >= LARGEST - min(_ROOM_TO_GROW, LARGEST // 2)
+
+    def local_header(self) -> bytes:
+        packed, size, extra = self.packed, self.size, _time_extra(self.mtime)
+        if self.is_large:
+            extra += struct.pack("<2H2Q", 1, 16, size, packed)
+            packed = size = 0xFFFFFFFF
+        fields = (*self._common(), self.check, packed, size, len(self.name), len(extra))
+        return struct.pack("<I5H3I2H", 0x04034B50, *fields) + self.name + extra
+
+    def central_header(self) -> bytes:
+        packed, size, offset, large = self.packed, self.size, self.offset, b""
+        if self.is_large:
+            large += struct.pack("<2Q", size, packed)
+            packed = size = 0xFFFFFFFF
+        if offset >= LARGEST:
+            large += struct.pack("<Q", offset)
+            offset = 0xFFFFFFFF
+        extra = _time_extra(self.mtime)
+        if large:
+            extra += struct.pack("<2H", 1, len(large)) + large
+        made_by = _UNIX << 8 | _ZIP64_VERSION
+        lengths = (len(self.name), len(extra), 0, 0, 0, self._attributes(), offset)
+        fields = (made_by, *self._common(), self.check, packed, size, *lengths)
+        return struct.pack("<I6H3I5H2I", 0x02014B50, *fields) + self.name + extra
+
+    def _common(self) -> tuple[int, ...]:
+        needed = _ZIP64_VERSION if self.is_large else _PLAIN_VERSION
+        flags = 0 if self.name.isascii() else _UTF8_NAME
+        date, clock = _msdos_time(self.mtime)
+        return needed, flags, self.method, clock, date
+
+    def _attributes(self) -> int:
+        kind = self.member.entry.kind
+        mode = _KINDS[kind] | self.member.mode
+        return mode << 16 | (_MSDOS_DIRECTORY if kind is EntryKind.DIRECTORY else 0)
+
+
+def _msdos_time(mtime: int) -> tuple[int, int]:
+    """Return date and time in two-second steps, in UTC whatever the machine's zone."""
+    moment = time.gmtime(min(max(mtime, _EARLIEST), _LATEST))
+    date = (moment.tm_year - 1980) << 9 | moment.tm_mon << 5 | moment.tm_mday
+    return date, moment.tm_hour << 11 | moment.tm_min << 5 | moment.tm_sec // 2
+
+
+def _time_extra(mtime: int) -> bytes:
+    """Return Info-ZIP's extended timestamp, which is in UTC and exact."""
+    return struct.pack("<2HBi", 0x5455, 5, 1, mtime) if mtime <= _LATEST_SIGNED else b""
+
+
+class _Directory:
+    """The file: entries one after the other, then the list of them."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._position = 0
+        self._entries: list[_ZipEntry] = []
+
+    def add(self, entry: _ZipEntry, last: bool, data: bytes) -> None:  # noqa: FBT001 - for partial
+        """Write a piece of an entry, behind its header; the header is written again at its end."""
+        entry.packed += len(data)
+        one_piece = entry.offset < 0 and last
+        if entry.offset < 0:
+            entry.offset = self._position
+            self._entries.append(entry)
+            self._put(entry.local_header())
+        self._put(data)
+        if last and not one_piece:
+            self._file.seek(entry.offset)
+            self._file.write(entry.local_header())
+            self._file.seek(0, os.SEEK_END)
+
+    def close(self) -> None:
+        """Write the list of entries and what says where it is."""
+        begin = self._position
+        for entry in self._entries:
+            self._put(entry.central_header())
+        count, size = len(self._entries), self._position - begin
+        if count >= MOST_ENTRIES or begin >= LARGEST or size >= LARGEST:
+            place = self._position
+            versions = (_UNIX << 8 | _ZIP64_VERSION, _ZIP64_VERSION)
+            record = (44, *versions, 0, 0, count, count, size, begin)
+            self._put(struct.pack("<IQ2H2I4Q", 0x06064B50, *record))
+            self._put(struct.pack("<2IQI", 0x07064B50, 0, place, 1))
+        counts = (min(count, 0xFFFF),) * 2
+        where = (min(size, 0xFFFFFFFF), begin if begin < LARGEST else 0xFFFFFFFF)
+        self._put(struct.pack("<I4H2IH", 0x06054B50, 0, 0, *counts, *where, 0))
+
+    def _put(self, data: bytes) -> None:
+        self._file.write(data)
+        self._position += len(data)
