@@ -335,7 +335,9 @@ requirements = []
     ),
     "another Python": (
         changed('"cpython@3.12"', '"pypy@3.10"'),
-        (f"{T}.runtimes[0].python_implementation: 'pypy@3.10' cannot be had: layers run on CPython",),
+        (
+            f"{T}.runtimes[0].python_implementation: 'pypy@3.10' cannot be had: layers run on CPython",
+        ),
     ),
     "Python without a version": (
         changed('"cpython@3.12"', '"cpython@3"'),

@@ -93,6 +93,22 @@ def test_an_application_is_started_from_its_description(deployed: Deployment) ->
     assert version.strip() == said["py_version"]
 
 
+def test_nothing_links_elsewhere(deployed: Deployment) -> None:
+    """I13, I14: relative links, within a layer or to its runtime's Python."""
+    series = VERSION.series
+    links = {
+        path.relative_to(deployed.root).as_posix(): str(path.readlink())
+        for path in deployed.root.rglob("*")
+        if path.is_symlink()
+    }
+    for layer in ("framework-middle", "app-top"):
+        assert links.pop(f"{layer}/bin/python") == f"../../base/bin/python{series}"
+        assert links.pop(f"{layer}/bin/python3") == "python"
+        assert links.pop(f"{layer}/bin/python{series}") == "python"
+    assert links.pop("base/bin/python") == links.pop("base/bin/python3") == f"python{series}"
+    assert not [link for link in links.values() if link.startswith("/") or ".." in link]
+
+
 def test_every_layer_brings_the_same_script(deployed: Deployment) -> None:
     """K8, M9: it says nothing about its layer, and its lines end as they do everywhere."""
     shipped = (Path(venvlayers.shipped.__file__).parent / "postinstall.py").read_bytes()
