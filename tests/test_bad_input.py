@@ -336,7 +336,8 @@ requirements = []
     "another Python": (
         changed('"cpython@3.12"', '"pypy@3.10"'),
         (
-            f"{T}.runtimes[0].python_implementation: 'pypy@3.10' cannot be had: layers run on CPython",
+            f"{T}.runtimes[0].python_implementation: 'pypy@3.10' cannot be had: ",
+            "layers run on CPython",
         ),
     ),
     "Python without a version": (

@@ -15,7 +15,7 @@ from enum import Enum, IntEnum
 from typing import Any
 
 from venvlayers.build.key import KeyInputs, environment_key
-from venvlayers.build.sources import module_hash
+from venvlayers.build.sources import AppModules, app_modules
 from venvlayers.layout import Layout
 from venvlayers.lock.model import PythonPin
 from venvlayers.lock.state import LockState, lock_states
@@ -66,7 +66,7 @@ class Target:
     Attributes:
         layer: The layer.
         key: Its key.
-        launch_module_hash: Of its launch module's files, if it has one.
+        modules: The digests of an application's modules.
         locked_at: When its lock last changed.
         deployed_name: The directory that it is to be unpacked as.
         lower: Those of the layers below it, in path order.
@@ -74,7 +74,7 @@ class Target:
 
     layer: LayerSpec
     key: str
-    launch_module_hash: str | None
+    modules: AppModules | None
     locked_at: datetime
     deployed_name: str
     lower: tuple[str, ...] = ()
@@ -185,7 +185,7 @@ def targets(
         record = _valid_record(states[layer.env_name])
         runtime = _valid_record(states[layer.runtime_name])
         if record and runtime and runtime.python and all(name in found for name in layer.lower):
-            launch = module_hash(layer.launch_module) if layer.launch_module else None
+            modules = app_modules(layer)
             deployed_name = layer.deployed_name(record.lock_version)
             lower = tuple(found[name].deployed_name for name in layer.lower)
             inputs = KeyInputs(
@@ -196,12 +196,12 @@ def targets(
                 record=record,
                 python=str(runtime.python),
                 fingerprint="" if layer.lower else fingerprint(runtime.python),
-                launch_module_hash=launch,
+                modules=modules,
             )
             found[layer.env_name] = Target(
                 layer=layer,
                 key=environment_key(inputs),
-                launch_module_hash=launch,
+                modules=modules,
                 locked_at=record.locked_at,
                 deployed_name=deployed_name,
                 lower=lower,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -289,3 +290,83 @@ def test_an_edited_environment_is_not_published(make_project: MakeProject, index
     assert not list(project.dist.glob("*.tar.zst"))
     shutil.rmtree(environment(project, "app-top"))
     run(project)
+
+
+SUPPORTED = """
+import helper, shared.deep, sys
+
+print(helper.NAME, shared.deep.NAME)
+"""
+
+
+def with_support_modules(make_project: MakeProject, *modules: str, **more: object) -> Project:
+    project = make_project(stack(**more), files={"top.py": SUPPORTED})  # type: ignore[arg-type]
+    table = project.stack()
+    table["applications"][0]["support_modules"] = list(modules)
+    project.set_stack(table)
+    project.write("helper.py", "NAME = 'helper'\n")
+    project.write("../shared/deep.py", "NAME = 'deep'\n")
+    return project
+
+
+def metadata(project: Project) -> dict[str, object]:
+    (file,) = project.dist.glob("__venvstacks__/env_metadata/app-top*.json")
+    read: dict[str, object] = json.loads(file.read_text("utf-8"))
+    return read
+
+
+def test_support_modules_are_importable_and_described(
+    make_project: MakeProject, index: Index
+) -> None:
+    """C7 K28: also from elsewhere than the project; X3: an edit of one is published."""
+    project = with_support_modules(make_project, "helper.py", "../shared")
+    run(project, Goal.PUBLISH)
+    python = environment(project, "app-top") / "bin" / "python"
+    command = [python, "-m", "top"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert shown.stdout == "helper deep\n"
+    before = metadata(project)
+    described = before["app_support_modules"]
+    names = {name: project.root / path for name, path in SUPPORT_PATHS.items()}
+    assert described == [
+        {"name": name, "hash": module_hash(SourceModule(path=path))}
+        for name, path in sorted(names.items())
+    ]
+    project.write("../shared/deep.py", "NAME = 'edit'\n")
+    messages = Messages()
+    run(project, Goal.PUBLISH, messages)
+    assert messages.steps("building") == ["app-top"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert shown.stdout == "helper edit\n"
+    after = metadata(project)
+    assert after["app_launch_module_hash"] == before["app_launch_module_hash"]
+    assert after["app_support_modules"] != described
+    assert after["content_hash"] != before["content_hash"]
+
+
+SUPPORT_PATHS = {"helper": "helper.py", "shared": "../shared"}
+
+
+def test_x5_a_support_module_that_is_not_declared_any_more_is_gone(
+    make_project: MakeProject, index: Index
+) -> None:
+    project = with_support_modules(make_project, "helper.py", "../shared")
+    run(project, Goal.BUILD)
+    assert (site_packages(project, "app-top") / "helper.py").is_file()
+    table = project.stack()
+    table["applications"][0]["support_modules"] = ["../shared"]
+    project.set_stack(table)
+    run(project, Goal.BUILD)
+    assert not (site_packages(project, "app-top") / "helper.py").exists()
+    assert (site_packages(project, "app-top") / "shared" / "deep.py").is_file()
+
+
+@pytest.mark.parametrize("where", ["base", "top"])
+def test_x31_a_support_module_must_not_hide_a_package(
+    make_project: MakeProject, index: Index, where: str
+) -> None:
+    """In the application itself, and in a layer below."""
+    index.add("helper")
+    project = with_support_modules(make_project, "helper.py", "../shared", **{where: '["helper"]'})
+    with pytest.raises(BuildError, match="the support module 'helper' of app-top would hide"):
+        run(project, Goal.BUILD)

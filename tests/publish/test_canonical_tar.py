@@ -11,6 +11,7 @@ import pytest
 
 from support.layers import LOCKED_AT, FileContent, Link, Program, make_layer
 from venvlayers.build.model import LayerEnvironment
+from venvlayers.build.sources import AppModules
 from venvlayers.errors import PublishError
 from venvlayers.publish import canonical_tar
 from venvlayers.publish.canonical_tar import CHUNK, END_GROUP, archive_time, tar_parts
@@ -151,7 +152,8 @@ def test_reading_in_other_pieces_changes_nothing(
 
 def test_the_time_is_the_lock_s_unless_given() -> None:
     assert archive_time(LOCKED_AT, None) == int(LOCKED_AT.timestamp())
-    assert archive_time(LOCKED_AT, 0) == archive_time(LOCKED_AT, 0, f"sha256:{255:064x}") == 0
-    other = {archive_time(LOCKED_AT, None, f"sha256:{number:064x}") for number in range(1, 100)}
+    made = [AppModules(launch=f"sha256:{number:064x}") for number in range(1, 100)]
+    assert archive_time(LOCKED_AT, 0) == archive_time(LOCKED_AT, 0, made[-1]) == 0
+    other = {archive_time(LOCKED_AT, None, modules) for modules in made}
     assert len(other) == 99
     assert 0 < archive_time(LOCKED_AT, None) - min(other) < 24 * 60 * 60

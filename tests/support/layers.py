@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from venvlayers.build.model import Distribution, LayerEnvironment
+from venvlayers.build.sources import AppModules
 from venvlayers.lock.model import PythonPin
 from venvlayers.platforms import PLATFORMS, PythonVersion
 from venvlayers.spec.model import LayerKind
@@ -114,7 +115,7 @@ def make_layer(
         "lock_version": 1,
         "locked_at": LOCKED_AT,
         "launch_module": "demo",
-        "launch_module_hash": f"sha256:{3:064x}",
+        "modules": AppModules(launch=f"sha256:{3:064x}"),
     }
     return LayerEnvironment(**(defaults | fields))
 
@@ -133,5 +134,5 @@ def make_runtime(path: Path, files: Mapping[str, FileContent] | None = None) -> 
         kind=LayerKind.RUNTIME,
         required_layers=(),
         launch_module=None,
-        launch_module_hash=None,
+        modules=None,
     )

@@ -40,7 +40,7 @@ from venvlayers.layout import Layout
 from venvlayers.lock.model import LayerLock
 from venvlayers.plan import Target
 from venvlayers.platforms import Platform
-from venvlayers.spec.model import LayerSpec, SourceModule
+from venvlayers.spec.model import LayerSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +164,7 @@ def describe(order: Order, context: BuildContext) -> LayerEnvironment:
         lock_version=lock.lock_version,
         locked_at=lock.locked_at,
         launch_module=layer.launch_module.name if layer.launch_module else None,
-        launch_module_hash=target.launch_module_hash,
+        modules=target.modules,
     )
 
 
@@ -186,8 +186,7 @@ def _fill(env: Path, order: Order, context: BuildContext) -> None:
     if chain.runtime is not None:
         make_environment(env, chain, context.layout.environment(chain.runtime, context.platform))
         link_layers(env, chain, context.runtime.reporter)
-    if layer.launch_module:
-        _add_module(env, layer, layer.launch_module, scheme)
+    _add_modules(env, layer, scheme)
     describe_layer(env, chain, layer.launch_module.name if layer.launch_module else None)
 
 
@@ -201,7 +200,7 @@ def _chain(target: Target, scheme: Scheme) -> Chain:
 
 
 def refuse_shadowing(order: Order, context: BuildContext) -> None:
-    """Refuse an application whose launch module would hide a package of a layer below.
+    """Refuse an application with a module that would hide a package of a layer below.
 
     Not a part of building, because it depends on the layers below as they are now.
 
@@ -214,16 +213,19 @@ def refuse_shadowing(order: Order, context: BuildContext) -> None:
     _refuse_hiding(order.layer, [place / scheme.site_packages for place in environments])
 
 
-def _add_module(env: Path, layer: LayerSpec, module: SourceModule, scheme: Scheme) -> None:
+def _add_modules(env: Path, layer: LayerSpec, scheme: Scheme) -> None:
     site_packages = env / scheme.site_packages
     _refuse_hiding(layer, [site_packages])
-    copy_module(module, site_packages)
+    for module in layer.modules:
+        copy_module(module, site_packages)
 
 
 def _refuse_hiding(layer: LayerSpec, path: Sequence[Path]) -> None:
-    module = layer.launch_module
-    if module and (hidden := hidden_by(module.name, path)):
-        raise BuildError(
-            f"the launch module {module.name!r} of {layer.env_name} would hide an installed one",
-            hint=f"give it another name than {hidden}",
-        )
+    for module in layer.modules:
+        if hidden := hidden_by(module.name, path):
+            kind = "launch" if module is layer.launch_module else "support"
+            which = f"the {kind} module {module.name!r} of {layer.env_name}"
+            raise BuildError(
+                f"{which} would hide an installed one",
+                hint=f"give it another name than {hidden}",
+            )

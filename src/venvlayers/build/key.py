@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from venvlayers.build.sources import AppModules
 from venvlayers.files import sha256_json
 from venvlayers.lock.store import LockRecord
 from venvlayers.platforms import Platform
@@ -29,7 +30,7 @@ class KeyInputs:
         record: Its lock's record.
         python: The pinned Python of its runtime, as text.
         fingerprint: What its runtime source would make now; empty above the runtime.
-        launch_module_hash: Of its launch module's files, if it has one.
+        modules: The digests of an application's modules.
     """
 
     layer: LayerSpec
@@ -39,7 +40,7 @@ class KeyInputs:
     record: LockRecord
     python: str
     fingerprint: str
-    launch_module_hash: str | None
+    modules: AppModules | None
 
 
 def environment_key(inputs: KeyInputs) -> str:
@@ -49,7 +50,7 @@ def environment_key(inputs: KeyInputs) -> str:
     relative paths to them, which only depend on their names.
     """
     layer = inputs.layer
-    launch = layer.launch_module
+    launch, modules = layer.launch_module, inputs.modules
     return sha256_json(
         {
             "format": _FORMAT,
@@ -59,6 +60,7 @@ def environment_key(inputs: KeyInputs) -> str:
             "python": inputs.python,
             "fingerprint": inputs.fingerprint,
             "locked": [inputs.record.requirements_hash, inputs.record.locked_at.isoformat()],
-            "launch": [launch.name, inputs.launch_module_hash] if launch else None,
+            "launch": [launch.name, modules.launch] if launch and modules else None,
+            "support": dict(modules.support) if modules else None,
         }
     )

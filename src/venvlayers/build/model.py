@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from venvlayers.build.sources import AppModules
 from venvlayers.lock.model import PythonPin
 from venvlayers.platforms import Platform
 from venvlayers.spec.model import LayerKind
@@ -43,7 +44,7 @@ class LayerEnvironment:
         lock_version: From its lock.
         locked_at: From its lock; the timestamp of everything in its archive.
         launch_module: For ``python -m``; applications only.
-        launch_module_hash: Identifies the launch module's files: ``sha256:<hex>``.
+        modules: The digests of its modules; applications only.
     """
 
     path: Path
@@ -60,4 +61,4 @@ class LayerEnvironment:
     lock_version: int
     locked_at: datetime
     launch_module: str | None = None
-    launch_module_hash: str | None = None
+    modules: AppModules | None = None

@@ -1,18 +1,21 @@
 """An application's own modules: which files they are, their digest, and copying them.
 
-Hashing and copying look at the same list, so what is hashed is what ships.
+Hashing and copying look at the same list, so what is hashed is what ships. It has
+neither bytecode nor, in a git checkout, what git ignores.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from venvlayers.build.ignore import IgnoreRules, rules_above
 from venvlayers.errors import BuildError
 from venvlayers.files import os_reason, sha256_file, sha256_json
-from venvlayers.spec.model import SourceModule
+from venvlayers.spec.model import LayerSpec, SourceModule
 
 _LEFT_OUT_DIRECTORIES = ("__pycache__",)
 _LEFT_OUT_PREFIX = ".git"
@@ -25,22 +28,24 @@ def module_files(module: SourceModule) -> Iterator[tuple[str, Path]]:
     Links are followed; the specification was checked for those that leave the project.
     """
     if module.path.is_dir():
-        yield from _files_below(module.path, module.path.name, ())
+        yield from _files_below(module.path, module.path.name, (), rules_above(module.path))
     else:
         yield module.path.name, module.path
 
 
 def _files_below(
-    directory: Path, place: str, above: tuple[Path, ...]
+    directory: Path, place: str, above: tuple[Path, ...], rules: IgnoreRules
 ) -> Iterator[tuple[str, Path]]:
     real = directory.resolve()
     if real in above:
         raise BuildError(f"{directory} is a link to a directory that it is in")
+    rules = rules.inside(directory)
     for path in sorted(directory.iterdir(), key=lambda path: path.name):
-        if _is_left_out(path.name):
+        is_dir = path.is_dir()
+        if _is_left_out(path.name) or rules.ignore(path, is_dir=is_dir):
             continue
-        if path.is_dir():
-            yield from _files_below(path, f"{place}/{path.name}", (*above, real))
+        if is_dir:
+            yield from _files_below(path, f"{place}/{path.name}", (*above, real), rules)
         elif path.is_file():
             yield f"{place}/{path.name}", path
 
@@ -65,10 +70,38 @@ def module_hash(module: SourceModule) -> str:
             for place, path in module_files(module)
         ]
     except OSError as error:
-        raise BuildError(
-            f"launch module {module.path} cannot be read: {os_reason(error)}"
-        ) from error
+        raise BuildError(f"the module {module.path} cannot be read: {os_reason(error)}") from error
     return sha256_json(listed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppModules:
+    """The digests of an application's modules.
+
+    Attributes:
+        launch: Of its launch module.
+        support: Of its support modules, by the names that they are imported by.
+    """
+
+    launch: str
+    support: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def all(self) -> str:
+        """One digest of all of them."""
+        return sha256_json([self.launch, self.support]) if self.support else self.launch
+
+
+def app_modules(layer: LayerSpec) -> AppModules | None:
+    """Return the digests of a layer's modules; None if it is no application.
+
+    Raises:
+        BuildError: A file cannot be read.
+    """
+    if layer.launch_module is None:
+        return None
+    support = {module.name: module_hash(module) for module in layer.support_modules}
+    return AppModules(launch=module_hash(layer.launch_module), support=support)
 
 
 def copy_module(module: SourceModule, site_packages: Path) -> None:

@@ -38,9 +38,12 @@ def layer_metadata(environment: LayerEnvironment) -> Metadata:
         fields["python_source"] = {"source": python.source, "build": python.build}
     else:
         fields["required_layers"] = list(environment.required_layers)
-    if environment.launch_module:
+    if environment.launch_module and environment.modules:
         fields["app_launch_module"] = environment.launch_module
-        fields["app_launch_module_hash"] = environment.launch_module_hash
+        fields["app_launch_module_hash"] = environment.modules.launch
+        if support := environment.modules.support:
+            listed = [{"name": name, "hash": support[name]} for name in sorted(support)]
+            fields["app_support_modules"] = listed
     return fields
 
 

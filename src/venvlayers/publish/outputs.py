@@ -15,6 +15,7 @@ from errno import EACCES, EDQUOT, EFBIG, ENOSPC, EPERM, EROFS
 from pathlib import Path
 from typing import Protocol
 
+from venvlayers.build.sources import AppModules
 from venvlayers.errors import PublishError
 from venvlayers.files import json_text, sha256_file
 from venvlayers.platforms import Platform
@@ -55,8 +56,8 @@ class Packable(Protocol):
         """When its lock last changed."""
 
     @property
-    def launch_module_hash(self) -> str | None:
-        """Of its launch module's files, if it has one."""
+    def modules(self) -> AppModules | None:
+        """The digests of an application's modules."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,9 +108,7 @@ class Outputs:
             deployed_name=environment.deployed_name,
             format=self.format.name,
             codec=dict(self.format.codec(self.used_level)),
-            mtime=archive_time(
-                environment.locked_at, self.timestamp, environment.launch_module_hash
-            ),
+            mtime=archive_time(environment.locked_at, self.timestamp, environment.modules),
         )
 
 

@@ -109,6 +109,11 @@ class LayerSpec:
         return f"{self.env_name}@{lock_version}" if self.versioned else self.env_name
 
     @property
+    def modules(self) -> tuple[SourceModule, ...]:
+        """Everything that is copied into an application, what starts it first."""
+        return (self.launch_module, *self.support_modules) if self.launch_module else ()
+
+    @property
     def runtime_name(self) -> str:
         """The environment name of the runtime that it runs on, its own for a runtime."""
         return self.lower[-1] if self.lower else self.env_name

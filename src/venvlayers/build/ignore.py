@@ -1,0 +1,108 @@
+"""Which files git would ignore: the rules of ``.gitignore`` files, nested ones included.
+
+Only what is in a checkout counts: neither the user's own ignore file nor
+``.git/info/exclude``, because the same files have to ship from every clone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """One ``.gitignore``: the directory that it is in, and its patterns."""
+
+    directory: Path
+    patterns: GitIgnoreSpec
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoreRules:
+    """The rules that hold in one directory.
+
+    Attributes:
+        files: Those of the checkout that it is in, outermost first; None outside of one.
+    """
+
+    files: tuple[_File, ...] | None = None
+
+    def inside(self, directory: Path) -> IgnoreRules:
+        """Return the rules for what is in *directory*, which these are the rules above."""
+        # A file in worktrees and submodules, a directory otherwise.
+        above = () if (directory / ".git").exists() else self.files
+        if above is None:
+            return IgnoreRules()
+        own = _read(directory / ".gitignore")
+        return IgnoreRules((*above, _File(directory, own)) if own else above)
+
+    def ignore(self, path: Path, *, is_dir: bool) -> bool:
+        """Tell whether git would ignore *path*, if not for a directory that it is in."""
+        for file in reversed(self.files or ()):
+            relative = path.relative_to(file.directory).as_posix()
+            verdict = _verdict(file.patterns, f"{relative}/" if is_dir else relative)
+            if verdict is not None:
+                return verdict
+        return False
+
+
+def _verdict(patterns: GitIgnoreSpec, path: str) -> bool | None:
+    """Return what the last pattern that matches *path* says; None if none does.
+
+    `GitIgnoreSpec.check_file` lets a pattern that matches a directory speak for all that is
+    in it. For git a pattern only speaks for what it matches: ``!keep`` takes nothing back
+    of what ``*.log`` ignores in ``keep``.
+    """
+    for pattern in reversed(list(patterns.patterns)):
+        if pattern.include is None:
+            continue
+        found = pattern.match_file(path)
+        match = found.match if found else None
+        # The only group is the end of a directory's name.
+        if match and (match.lastgroup is None or match.end(match.lastgroup) == len(path)):
+            return bool(pattern.include)
+    return None
+
+
+def rules_above(module: Path) -> IgnoreRules:
+    """Return the rules that come from above a module's directory.
+
+    A module that is itself ignored, because it is generated, say, was named nevertheless:
+    rules from above do not apply to it.
+    """
+    rules = IgnoreRules()
+    for directory in _checkout_above(module):
+        if rules.ignore(directory, is_dir=True):
+            return IgnoreRules(())
+        rules = rules.inside(directory)
+    return IgnoreRules(()) if rules.ignore(module, is_dir=True) else rules
+
+
+def _checkout_above(path: Path) -> Iterator[Path]:
+    """Yield the directories from the top of the checkout that *path* is in down to it."""
+    tops = [parent for parent in path.parents if (parent / ".git").exists()]
+    if tops:
+        yield from (parent for parent in reversed(path.parents) if parent.is_relative_to(tops[0]))
+
+
+def _read(file: Path) -> GitIgnoreSpec | None:
+    try:
+        lines = file.read_text("utf-8", errors="surrogateescape").splitlines()
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        return None
+    from pathspec import GitIgnoreSpec  # noqa: PLC0415 - costs 20 ms to import
+
+    def is_valid(line: str) -> bool:
+        try:
+            GitIgnoreSpec.from_lines([line])
+        except ValueError:
+            return False  # as git does, without a word
+        return True
+
+    return GitIgnoreSpec.from_lines([line for line in lines if is_valid(line)])
