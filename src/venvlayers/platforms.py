@@ -137,13 +137,20 @@ class Platform:
         }
 
     def uv_platform(self, targets: Targets = DEFAULT_TARGETS) -> str:
-        """Return the ``--python-platform`` of uv for this platform with the oldest libc."""
-        major, minor = targets.glibc
+        """Return uv's ``--python-platform`` whose wheels include those for these *targets*.
+
+        The macOS release is no part of it; see `deployment_target`.
+        """
+        minor = next(known for known in _UV_GLIBC if known >= _glibc_minor(targets))
         return {
-            "linux": f"{self.machine}-manylinux_{major}_{minor}",
+            "linux": f"{self.machine}-manylinux_2_{minor}",
             "darwin": f"{'aarch64' if self.machine == 'arm64' else self.machine}-apple-darwin",
             "win32": f"{'aarch64' if self.machine == 'ARM64' else 'x86_64'}-pc-windows-msvc",
         }[self.sys_platform]
+
+    def deployment_target(self, targets: Targets = DEFAULT_TARGETS) -> str | None:
+        """Return ``MACOSX_DEPLOYMENT_TARGET`` for these *targets*; None elsewhere."""
+        return ".".join(map(str, targets.macos)) if self.sys_platform == "darwin" else None
 
     def wheel_platforms(self, targets: Targets = DEFAULT_TARGETS) -> tuple[str, ...]:
         """Return the platform tags of wheels that run here, best first."""
@@ -153,7 +160,16 @@ class Platform:
             return (self.name,)
         if self.sys_platform == "darwin":
             return tuple(mac_platforms(targets.macos, self.machine))
-        return tuple(_manylinux_tags(self.machine, targets.glibc[1]))
+        return tuple(_manylinux_tags(self.machine, _glibc_minor(targets)))
+
+
+_UV_GLIBC: tuple[int, ...] = (17, 28, *range(31, 41))
+"""The glibc releases, from 2.17 to 2.40, that uv has a platform for."""
+
+
+def _glibc_minor(targets: Targets) -> int:
+    """Return the newest glibc 2.x whose wheels count: no newer than uv can install for."""
+    return min(targets.glibc[1], _UV_GLIBC[-1]) if targets.glibc[0] == 2 else _UV_GLIBC[-1]  # noqa: PLR2004
 
 
 def _manylinux_tags(machine: str, newest: int) -> list[str]:

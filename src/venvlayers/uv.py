@@ -24,7 +24,7 @@ from typing import Any
 
 from venvlayers import process
 from venvlayers.errors import ToolError
-from venvlayers.platforms import Platform, PythonVersion
+from venvlayers.platforms import DEFAULT_TARGETS, Platform, PythonVersion, Targets
 from venvlayers.report import Kind, Reporter, silent
 
 MINIMUM_VERSION = (0, 9, 17)
@@ -122,6 +122,27 @@ class Uv:
         )
         return (directory / "pylock.toml").read_text("utf-8")
 
+    def requirers(self, directory: Path, *, python: PythonVersion) -> dict[str, tuple[str, ...]]:
+        """Return which packages require which, for a resolution of *directory*'s project.
+
+        Args:
+            directory: Holds a ``pyproject.toml`` as for `compile`, with every version pinned.
+            python: The lowest Python to resolve for.
+
+        Returns:
+            By name of a package, those that require it; the project itself is left out.
+
+        Raises:
+            UvFailure: There is no solution, or an index cannot be reached.
+        """
+        completed = self._run(
+            ["pip", "compile", "--universal", "--no-header", "--annotation-style=line"],
+            [f"--python-version={python}", "--python", sys.executable, "pyproject.toml"],
+            cwd=directory,
+            config=directory / "no-config",
+        )
+        return _annotations(completed.stdout)
+
     def install(
         self,
         directory: Path,
@@ -129,6 +150,7 @@ class Uv:
         *,
         python: PythonVersion,
         platform: Platform,
+        targets: Targets = DEFAULT_TARGETS,
         cache: bool = True,
     ) -> None:
         """Install the wheels of ``pylock.toml`` in *directory* under *prefix*, as for *platform*.
@@ -143,18 +165,21 @@ class Uv:
             prefix: Where to install.
             python: The target's Python.
             platform: The target.
+            targets: The oldest systems that it is to run on.
             cache: Whether uv may use its cache, or fetches everything anew.
 
         Raises:
             UvFailure: A wheel cannot be had, or its hash is wrong.
         """
+        macos = platform.deployment_target(targets)
         self._run(
             ["pip", "install", "--no-deps", "--no-build", "--link-mode=clone"],
             ["--python", sys.executable, f"--python-version={python}"],
-            [f"--python-platform={platform.uv_platform()}", "--prefix", os.fspath(prefix)],
+            [f"--python-platform={platform.uv_platform(targets)}", "--prefix", os.fspath(prefix)],
             ["--requirement", "pylock.toml", *([] if cache else ["--no-cache"])],
             cwd=directory,
             config=directory / "no-config",
+            extra={"MACOSX_DEPLOYMENT_TARGET": macos} if macos else None,
         )
 
     def managed_pythons(self, platform: Platform) -> tuple[ManagedPython, ...]:
@@ -276,6 +301,18 @@ def _no_other_configuration(directory: Path) -> dict[str, str]:
     place = os.fspath(directory)
     names = ("XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "APPDATA", "PROGRAMDATA")
     return dict.fromkeys(names, place) | {"UV_NO_SYSTEM_CONFIG": "1"}
+
+
+def _annotations(text: str) -> dict[str, tuple[str, ...]]:
+    """Read lines such as ``lib==1.0 ; <marker>  # via tool, demo (pyproject.toml)``."""
+    found: dict[str, tuple[str, ...]] = {}
+    for line in text.splitlines():
+        if match := re.match(r"([A-Za-z0-9._-]+).*# via (.+)", line):
+            names = [
+                name for name in match[2].split(", ") if re.fullmatch(r"[A-Za-z0-9._-]+", name)
+            ]
+            found[match[1]] = tuple(dict.fromkeys([*found.get(match[1], ()), *names]))
+    return found
 
 
 def managed_key(version: PythonVersion, platform: Platform) -> str:

@@ -338,7 +338,7 @@ def _build_stage(
     in the order in which they are ready. The generator is to be closed.
     """
     from venvlayers.build.environment import BuildContext, Order  # noqa: PLC0415
-    from venvlayers.lock.resolve import index_settings  # noqa: PLC0415
+    from venvlayers.lock.settings import index_settings  # noqa: PLC0415
 
     context = BuildContext(
         layout=run.layout,

@@ -250,7 +250,7 @@ def test_a_conflict_through_other_packages_names_what_is_in_the_way(
 def test_requirements_that_cannot_be_resolved(make_project: MakeProject, index: Index) -> None:
     """#101: the message names the layer and the requirement."""
     index.add("lib")
-    with pytest.raises(LockError, match="requirements of base cannot be resolved: 'lib==9'"):
+    with pytest.raises(LockError, match=r"of base cannot be resolved for .*: 'lib==9'"):
         lock_all(make_project(two_layers(["lib==9"], [])))
 
 
@@ -304,7 +304,7 @@ def test_x12_uv_settings_outdate_the_lock(make_project: MakeProject, index: Inde
     tool = project.read_pyproject()["tool"]
     tool["uv"]["override-dependencies"] = ["lib==1.0"]
     project.write_pyproject(tool)
-    assert "uv's settings" in str(outdated(project)["base"])
+    assert outdated(project)["base"] == "tool.uv.override-dependencies is new"
 
 
 def test_x14_requirements_are_hashed_without_ambiguity(
@@ -358,7 +358,7 @@ def test_x34_an_edited_lock_is_refused_with_a_way_out(
     file.write_text(damage(file.read_text("utf-8")), "utf-8")
     with pytest.raises(LockError, match="edited by hand, or is damaged") as caught:
         outdated(small_project)
-    assert "delete it to lock base anew" in str(caught.value)
+    assert "`venvstacks lock --reset-lock base`" in str(caught.value)
 
 
 def test_a_lock_that_is_not_text(small_project: Project) -> None:
@@ -387,7 +387,6 @@ def test_stray_variables_change_no_lock(
         "UV_INDEX_URL": "http://127.0.0.1:9/simple",
         "UV_NO_INDEX": "1",
         "UV_RESOLUTION": "lowest",
-        "UV_EXCLUDE_NEWER": "2001-01-01",
         "UV_PYTHON": "3.1",
         "PIP_INDEX_URL": "http://127.0.0.1:9/simple",
         "PYTHONPATH": "/nonexistent",

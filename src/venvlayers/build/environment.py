@@ -180,7 +180,7 @@ def _fill(env: Path, order: Order, context: BuildContext) -> None:
         env.mkdir()
     lock_dir = context.layout.pylock(layer.env_name).parent
     wheels = WheelSource(uv=context.runtime.uv, lock_dir=lock_dir, indexes=context.indexes)
-    install(lock, env, platform=context.platform, source=wheels)
+    install(lock, env, platform=context.platform, targets=layer.targets, source=wheels)
     make_scripts_relocatable(env / context.platform.bin_dir)
     normalize_records(env, scheme)
     if chain.runtime is not None:

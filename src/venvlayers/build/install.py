@@ -23,7 +23,7 @@ from venvlayers.errors import BuildError
 from venvlayers.files import remove_tree
 from venvlayers.lock.model import LayerLock
 from venvlayers.lock.wheels import supported_tags
-from venvlayers.platforms import Platform
+from venvlayers.platforms import Platform, Targets
 from venvlayers.report import Kind
 from venvlayers.uv import Uv, UvFailure
 
@@ -43,19 +43,22 @@ class WheelSource:
     indexes: Mapping[str, Any]
 
 
-def install(lock: LayerLock, env: Path, *, platform: Platform, source: WheelSource) -> None:
+def install(
+    lock: LayerLock, env: Path, *, platform: Platform, targets: Targets, source: WheelSource
+) -> None:
     """Install the packages of *lock* for *platform* into *env*.
 
     Args:
         lock: The layer's lock.
         env: The environment, which has no distributions yet.
         platform: What to install for.
+        targets: The oldest systems that it is to run on.
         source: How to get at wheels.
 
     Raises:
         BuildError: A wheel cannot be had, or is not what was locked.
     """
-    selected = list(_selected(lock, platform))
+    selected = list(_selected(lock, platform, targets))
     if not selected:
         return
     staging = env.with_name(f"{env.name}.staging")
@@ -64,7 +67,7 @@ def install(lock: LayerLock, env: Path, *, platform: Platform, source: WheelSour
     settings = tomli_w.dumps({"tool": {"uv": dict(source.indexes)}})
     (staging / "pyproject.toml").write_text(settings, "utf-8")
     try:
-        _install_as_recorded(lock, staging, platform, source)
+        _install_as_recorded(lock, staging, platform, targets, source)
     except UvFailure as failure:
         raise BuildError(
             f"the packages of {lock.env_name} cannot be installed",
@@ -77,7 +80,7 @@ def install(lock: LayerLock, env: Path, *, platform: Platform, source: WheelSour
 
 
 def _install_as_recorded(
-    lock: LayerLock, staging: Path, platform: Platform, source: WheelSource
+    lock: LayerLock, staging: Path, platform: Platform, targets: Targets, source: WheelSource
 ) -> None:
     """Install what the wheels have, also where uv's cache has something else by now.
 
@@ -86,7 +89,12 @@ def _install_as_recorded(
     """
     prefix = staging / "prefix"
     install = partial(
-        source.uv.install, staging, prefix, python=lock.python.version, platform=platform
+        source.uv.install,
+        staging,
+        prefix,
+        python=lock.python.version,
+        platform=platform,
+        targets=targets,
     )
     install()
     if altered := altered_files(prefix):
@@ -101,10 +109,15 @@ def _install_as_recorded(
         record_what_is_there(prefix)  # what differs now is so in the wheel, whose hash is locked
 
 
-def _selected(lock: LayerLock, platform: Platform) -> Iterator[tuple[Package, PackageWheel]]:
-    """Yield the packages for *platform*, each with its best wheel."""
+def _selected(
+    lock: LayerLock, platform: Platform, targets: Targets
+) -> Iterator[tuple[Package, PackageWheel]]:
+    """Yield the packages for *platform*, each with its best wheel for the oldest systems.
+
+    Which machine this is has no say in it.
+    """
     environment: Any = platform.marker_environment(lock.python.version)
-    tags = supported_tags(platform, lock.python.version)
+    tags = supported_tags(platform, lock.python.version, targets)
     try:
         for package, source in lock.document.select(environment=environment, tags=tags):
             if isinstance(source, PackageWheel):

@@ -17,8 +17,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from venvlayers.errors import LockError
+from venvlayers.lock.available import suggested_platforms
 from venvlayers.lock.divide import Provided
 from venvlayers.lock.resolve import Question, constraints_without, resolve
+from venvlayers.platforms import Platform
 from venvlayers.spec.model import LayerSpec
 from venvlayers.uv import Uv, UvFailure
 
@@ -29,7 +31,7 @@ def explain(
     """Return the error for a layer that uv could not resolve."""
     alone = _attempt(replace(question, constraints=()), uv, work_dir) if provided else None
     if alone is None:
-        return _unresolvable(question.layer, failure)
+        return _unresolvable(question, failure, uv, work_dir)
     versions = {package["name"]: package.get("version") for package in alone}
     suspects = [
         entry for entry in provided if versions.get(entry.name, entry.version) != entry.version
@@ -50,7 +52,8 @@ def _is_culprit(question: Question, entry: Provided, uv: Uv, work_dir: Path) -> 
     return _attempt(relaxed, uv, work_dir) is not None
 
 
-def _unresolvable(layer: LayerSpec, failure: UvFailure) -> LockError:
+def _unresolvable(question: Question, failure: UvFailure, uv: Uv, work_dir: Path) -> LockError:
+    layer = question.layer
     listed = ", ".join(repr(text) for text in layer.requirements)
     if "No solution found" not in failure.output:
         return LockError(
@@ -59,13 +62,22 @@ def _unresolvable(layer: LayerSpec, failure: UvFailure) -> LockError:
             hint="this is not about the requirements: see whether the index, the network and "
             "uv's cache directory can be used",
         )
+    without = _platforms_without(question, uv, work_dir)
+    where = ", ".join(platform.name for platform in without)
     return LockError(
-        f"the requirements of {layer.env_name} cannot be resolved: {listed}",
+        f"the requirements of {layer.env_name} cannot be resolved for {where}: {listed}",
         details=_relevant(failure.output),
-        hint="only wheels are used, and every package needs one for each of "
-        f"{', '.join(platform.name for platform in layer.platforms)}; change the requirements, "
-        "or `platforms` if they are more than you ship to",
+        hint="only wheels are used, and every package needs one for each platform; change the "
+        f"requirements{suggested_platforms(layer, without)}",
     )
+
+
+def _platforms_without(question: Question, uv: Uv, work_dir: Path) -> tuple[Platform, ...]:
+    """Return the platforms for which there is no solution, each asked for alone; else all."""
+    platforms = question.layer.platforms
+    alone = {p: replace(question, layer=replace(question.layer, platforms=(p,))) for p in platforms}
+    without = tuple(p for p in platforms if _attempt(alone[p], uv, work_dir) is None)
+    return without or platforms
 
 
 def _relevant(output: str) -> str:

@@ -29,7 +29,7 @@ def lock_text(layer: LayerSpec, python: PythonPin, packages: Iterable[OwnPackage
     """Return the lock file of *layer*: its own packages, for all its platforms."""
     lines = [
         f"# What the layer {layer.env_name} consists of, beyond the layers below it.",
-        "# Made by `hatch build -t venvstacks:lock`; not to be edited by hand.",
+        "# Made by `venvstacks lock`, or `hatch build -t venvstacks:lock`; not to be edited.",
         'lock-version = "1.0"',
         f"environments = {_strings(platform.marker for platform in layer.platforms)}",
         f'requires-python = "=={python.version.series}.*"',

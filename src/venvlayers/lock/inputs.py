@@ -1,34 +1,56 @@
-"""What a lock depends on, as hashes: whether it is still valid needs no network.
+"""What a lock depends on: whether it is still valid needs no network.
 
-Everything that could change the result of locking a layer is hashed here, and
-nothing else; a new kind of input belongs into one of these three functions.
+Everything that could change the result of locking a layer is an input with a
+name, and nothing else is; what people can read is recorded as it is, the rest as
+a hash. A new kind of input belongs into `_others` or `_version_inputs`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from venvlayers.build.sources import module_hash
 from venvlayers.files import sha256_json
+from venvlayers.lock.settings import HOW_NOT_WHAT, layer_settings
 from venvlayers.spec.model import LayerSpec, StackSpec
 
-_FORMAT = 1
+_FORMAT = "2"
 """Raised when a newer release would write other locks from the same inputs."""
+
+Parts = Mapping[str, str]
+"""Inputs by name, each a text, or ``sha256:<hex>`` of one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockInputs:
-    """The inputs of one layer's lock, each ``sha256:<hex>``.
+    """The inputs of one layer's lock.
 
     Attributes:
-        lock_input_hash: Of the declared requirements.
-        other_inputs_hash: Of everything else that the locked set depends on.
-        version_inputs_hash: Of what changes a versioned layer without changing its set.
+        lock_input_hash: Of the declared requirements: ``sha256:<hex>``.
+        others: Everything else that the locked set depends on.
+        version: What changes the number of a versioned layer without changing its set.
     """
 
     lock_input_hash: str
-    other_inputs_hash: str
-    version_inputs_hash: str
+    others: Parts
+    version: Parts
+
+    @property
+    def other_inputs_hash(self) -> str:
+        """``sha256:<hex>`` of `others`."""
+        return sha256_json(dict(self.others))
+
+    @property
+    def version_inputs_hash(self) -> str:
+        """``sha256:<hex>`` of `version`."""
+        return sha256_json(dict(self.version))
+
+    def same_set(self, other: LockInputs) -> bool:
+        """Tell whether both lead to the same locked set."""
+        same_requirements = self.lock_input_hash == other.lock_input_hash
+        return same_requirements and dict(self.others) == dict(other.others)
 
 
 def lock_inputs(spec: StackSpec, layer: LayerSpec, lower_hashes: Sequence[str]) -> LockInputs:
@@ -39,27 +61,98 @@ def lock_inputs(spec: StackSpec, layer: LayerSpec, lower_hashes: Sequence[str]) 
         layer: One of its layers.
         lower_hashes: The `requirements_hash` of each layer below it, in path order;
             a runtime's covers its Python.
+
+    Raises:
+        BuildError: A versioned layer's own modules cannot be read.
     """
-    others = {
-        "format": _FORMAT,
-        "platforms": [platform.name for platform in layer.platforms],
-        "targets": {"glibc": layer.targets.glibc, "macos": layer.targets.macos},
-        "lower": list(zip(layer.lower, lower_hashes, strict=True)),
-        "python": str(layer.python) if layer.python else None,
-        "runtime_source": spec.options.runtime_source.value if layer.python else None,
-        "uv": _plain(spec.uv_settings),
-    }
     return LockInputs(
-        lock_input_hash=sha256_json(list(layer.requirements)),
-        other_inputs_hash=sha256_json(others),
-        version_inputs_hash=sha256_json({"name": layer.env_name, "versioned": False}),
+        lock_input_hash=requirements_digest(layer.requirements),
+        others=_others(spec, layer, lower_hashes),
+        version=_version_inputs(layer),
     )
 
 
-def _plain(value: object) -> object:
+def requirements_digest(requirements: Sequence[str]) -> str:
+    """Return ``sha256:<hex>`` of declared requirements."""
+    return sha256_json(list(requirements))
+
+
+def _others(spec: StackSpec, layer: LayerSpec, lower_hashes: Sequence[str]) -> dict[str, str]:
+    targets = layer.targets
+    others = {
+        "format": _FORMAT,
+        "platforms": ", ".join(platform.name for platform in layer.platforms),
+        "linux_target": f"glibc@{targets.glibc[0]}.{targets.glibc[1]}",
+        "macosx_target": f"{targets.macos[0]}.{targets.macos[1]}",
+    }
+    if layer.python:
+        others["Python"] = str(layer.python)
+        others["runtime_source"] = spec.options.runtime_source.value
+    else:
+        others["layers below"] = ", ".join(layer.lower)
+        lower = zip(layer.lower, lower_hashes, strict=True)
+        others |= {f"layer {name}": digest for name, digest in lower}
+    for key, value in layer_settings(spec, layer).items():
+        if key == "exclude-newer":
+            others[key] = value
+        elif key not in HOW_NOT_WHAT:
+            # Hashed: an address may have what is nobody else's business.
+            others[f"tool.uv.{key}"] = sha256_json(_plain(value))
+    return others
+
+
+def _version_inputs(layer: LayerSpec) -> dict[str, str]:
+    inputs = {"name": layer.env_name, "versioned": str(layer.versioned).lower()}
+    if layer.versioned:
+        if launch := layer.launch_module:
+            inputs[f"launch module {launch.name}"] = module_hash(launch)
+        for module in layer.support_modules:
+            inputs[f"support module {module.name}"] = module_hash(module)
+    return inputs
+
+
+def _plain(value: Any) -> Any:
     """Return a TOML value as JSON; dates, which JSON lacks, as text."""
     if isinstance(value, dict):
         return {str(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, list):
         return [_plain(entry) for entry in value]
     return value if isinstance(value, str | int | float | bool) else str(value)
+
+
+def difference(recorded: LockInputs, current: LockInputs) -> str | None:
+    """Say for people which inputs changed; None if none did."""
+    if recorded.others.get("format") != current.others["format"]:
+        return "it was made by another release of hatch-venvstacks"
+    found = ["its requirements changed"] * (recorded.lock_input_hash != current.lock_input_hash)
+    found += _differences(recorded.others, current.others)
+    found += _differences(recorded.version, current.version)
+    return "; ".join(found) or None
+
+
+def _differences(before: Parts, after: Parts) -> Iterator[str]:
+    moved = before.get("layers below") != after.get("layers below")
+    for name in sorted({*before, *after}, key=str.lower):
+        old, new = before.get(name), after.get(name)
+        if old != new and not (moved and name.startswith("layer ")):
+            yield f"{_called(name)} {_went(old, new)}"
+
+
+def _called(name: str) -> str:
+    if name.startswith("layer "):
+        return f"{name.removeprefix('layer ')} below it"
+    if name == "layers below":
+        return f"the {name} it"
+    return name if name.startswith("tool.uv.") else f"its {name}"
+
+
+def _went(old: str | None, new: str | None) -> str:
+    if old is None:
+        return "is new" if _is_hash(new) else f"is now {new}"
+    if new is None:
+        return "is gone"
+    return "changed" if _is_hash(new) else f"changed from {old} to {new}"
+
+
+def _is_hash(value: str | None) -> bool:
+    return value is not None and value.startswith("sha256:")

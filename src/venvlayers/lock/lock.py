@@ -7,10 +7,10 @@ them, so that a stack which cannot be locked keeps all the locks that it had.
 
 from __future__ import annotations
 
-import os
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,10 @@ from packaging.pylock import PylockValidationError
 
 from venvlayers.build.runtime.choose import find_python
 from venvlayers.build.runtime.source import RuntimeContext, RuntimeSource
-from venvlayers.errors import LockError, Problem
-from venvlayers.files import sha256_text
+from venvlayers.errors import LockError
 from venvlayers.layout import Layout
+from venvlayers.lock.available import with_wheels
+from venvlayers.lock.changes import Grounds, asked_for, find_changes, python_change
 from venvlayers.lock.conflict import explain
 from venvlayers.lock.divide import (
     Provided,
@@ -36,19 +37,12 @@ from venvlayers.lock.document import (
     requirements_hash,
     summary_text,
 )
+from venvlayers.lock.history import Before, look_back, next_record, versions_of
 from venvlayers.lock.inputs import LockInputs, lock_inputs
 from venvlayers.lock.model import Change, LayerLock, PythonPin, Upgrade
-from venvlayers.lock.resolve import Question, resolve
-from venvlayers.lock.store import (
-    LockRecord,
-    SavedLock,
-    lock_files,
-    pinned_text,
-    read_lock,
-    write_files,
-)
-from venvlayers.lock.wheels import fitting_wheels
-from venvlayers.platforms import Platform
+from venvlayers.lock.resolve import Question, requirers, resolve
+from venvlayers.lock.settings import latest_time, layer_settings, located
+from venvlayers.lock.store import SavedLock, lock_files, write_files
 from venvlayers.report import Kind
 from venvlayers.spec.model import LayerSpec, StackSpec
 from venvlayers.uv import UvFailure
@@ -72,7 +66,7 @@ class LockContext:
     runtime: RuntimeContext
     sources: Mapping[str, RuntimeSource]
     now: datetime
-    upgrade: Upgrade = Upgrade()
+    upgrade: Upgrade = field(default_factory=Upgrade)
     local_wheels: tuple[Path, ...] = ()
     use_index: bool = True
 
@@ -142,44 +136,113 @@ def lock_layer(
         LockError: It cannot be locked.
         PythonUnavailableError: A runtime's Python cannot be had.
     """
-    layout = context.layout
-    inputs = lock_inputs(spec, layer, [lock.requirements_hash for lock in lower])
-    forgotten = layer.env_name in context.upgrade.reset
-    previous = None if forgotten else read_lock(layout, layer.env_name)
-    python = lower[-1].python if lower else _runtime_python(spec, layer, previous, context)
-    provided = provided_below(lower, layer.platforms)
+    task = _task(spec, layer, lower, context)
     for warning in shadowed(layer.env_name, lower, layer.platforms):
         context.runtime.reporter.say(Kind.WARNING, warning)
+    packages = _saved_packages(task) if _only_its_number_changes(task) else _packages(task)
+    text = lock_text(layer, task.python, packages)
+    pin = None if lower else task.python
+    record = next_record(
+        layer,
+        task.before,
+        inputs=task.inputs,
+        set_hash=requirements_hash(pin, packages),
+        text=text,
+        python=pin,
+        now=context.now,
+        latest=latest_time(task.question.settings),
+    )
+    saved = SavedLock(text=text, record=record)
+    return NewLock(
+        lock=load_lock(saved, layer.env_name, task.python),
+        saved=saved,
+        declared="".join(f"{requirement}\n" for requirement in layer.requirements),
+        summary=summary_text(layer, packages, task.provided),
+        changes=_changes(task, packages),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Task:
+    """One layer to lock, with all that is known before uv is asked."""
+
+    layer: LayerSpec
+    python: PythonPin
+    provided: Sequence[Provided]
+    inputs: LockInputs
+    before: Before
+    question: Question
+    context: LockContext
+
+
+def _task(
+    spec: StackSpec, layer: LayerSpec, lower: Sequence[LayerLock], context: LockContext
+) -> _Task:
+    before = look_back(context.layout, layer, context.upgrade)
+    python = lower[-1].python if lower else _runtime_python(spec, layer, before, context)
+    provided = provided_below(lower, layer.platforms)
+    settings = located(
+        layer_settings(spec, layer),
+        spec.root,
+        local_wheels=context.local_wheels,
+        use_index=context.use_index,
+    )
     question = Question(
         spec=spec,
         layer=layer,
         python=python.version,
         constraints=tuple(constraint(entry, layer.platforms) for entry in provided),
-        previous=None if forgotten else pinned_text(layout, layer.env_name),
+        settings=settings,
+        previous=before.pins,
         upgrade=None if context.upgrade.everything else context.upgrade.packages,
     )
-    resolved = _resolve(question, provided, context)
-    own = own_packages(resolved, provided, layer.platforms, python.version)
-    packages = _with_wheels(layer, own, python, layout.pylock(layer.env_name).parent)
-    pin = None if lower else python
-    text = lock_text(layer, python, packages)
-    saved = SavedLock(
-        text=text,
-        record=_record(
-            inputs=inputs,
-            set_hash=requirements_hash(pin, packages),
-            text=text,
-            python=pin,
-            previous=previous,
-            now=context.now,
-        ),
+    return _Task(
+        layer=layer,
+        python=python,
+        provided=provided,
+        inputs=lock_inputs(spec, layer, [lock.requirements_hash for lock in lower]),
+        before=before,
+        question=question,
+        context=context,
     )
-    return NewLock(
-        lock=load_lock(saved, layer.env_name, python),
-        saved=saved,
-        declared="".join(f"{requirement}\n" for requirement in layer.requirements),
-        summary=summary_text(layer, packages, provided),
+
+
+def _only_its_number_changes(task: _Task) -> bool:
+    """Tell whether the locked set is known to stay, so that nobody need be asked (H19)."""
+    saved = task.before.saved
+    if saved is None or task.context.upgrade.concerns(task.layer.env_name):
+        return False
+    recorded = saved.record.inputs
+    return recorded.same_set(task.inputs) and dict(recorded.version) != dict(task.inputs.version)
+
+
+def _saved_packages(task: _Task) -> list[OwnPackage]:
+    """Return the packages of the lock until now."""
+    packages = tomllib.loads(task.before.text or "").get("packages", [])
+    return list(own_packages(packages, (), task.layer.platforms, task.python.version))
+
+
+def _packages(task: _Task) -> list[OwnPackage]:
+    """Return the packages that the layer is to have, as uv resolves them now."""
+    layer, python = task.layer, task.python.version
+    resolved = _resolve(task.question, task.provided, task.context)
+    own = own_packages(resolved, task.provided, layer.platforms, python)
+    return with_wheels(layer, own, python, task.context.layout.pylock(layer.env_name).parent)
+
+
+def _changes(task: _Task, packages: Sequence[OwnPackage]) -> tuple[Change, ...]:
+    after = versions_of(package for package, _platforms in packages)
+    runtime = task.context.runtime
+    grounds = Grounds(
+        layer=task.layer,
+        before=task.before,
+        inputs=task.inputs,
+        provided=task.provided,
+        upgrade=task.context.upgrade,
+        requirers=lambda: requirers(task.question, after, runtime.uv, runtime.work_dir),
     )
+    of_python = python_change(task.python, grounds) if task.layer.python else ()
+    return (*of_python, *find_changes(after, grounds))
 
 
 def save_locks(layout: Layout, locks: Iterable[NewLock]) -> None:
@@ -209,80 +272,20 @@ def _resolve(
 
 
 def _runtime_python(
-    spec: StackSpec, layer: LayerSpec, previous: SavedLock | None, context: LockContext
+    spec: StackSpec, layer: LayerSpec, before: Before, context: LockContext
 ) -> PythonPin:
     """Return the Python pinned so far if it still fits, else the newest that can be had."""
     request = layer.python
     if request is None:
         raise LockError(f"{layer.env_name} is no runtime, and stands on none")
-    pinned = previous.record.python if previous else None
+    pinned = before.saved.record.python if before.saved else None
     choice = spec.options.runtime_source
     if (
         pinned
+        and not asked_for(request.implementation, before, context.upgrade)
         and pinned.implementation == request.implementation
         and request.version.admits(pinned.version)
         and choice.value in ("auto", pinned.source)
     ):
         return pinned
     return find_python(request, layer.platforms, choice, context.sources, context.runtime)
-
-
-def _with_wheels(
-    layer: LayerSpec,
-    packages: Sequence[tuple[dict[str, Any], tuple[Platform, ...]]],
-    python: PythonPin,
-    lock_dir: Path,
-) -> list[OwnPackage]:
-    """Keep the wheels that fit, and refuse the layer if a platform is left without one."""
-    kept: list[OwnPackage] = []
-    problems = []
-    for package, platforms in packages:
-        wheels, missing = fitting_wheels(package, platforms, python.version)
-        if missing:
-            listed = ", ".join(platform.name for platform in missing)
-            pin = f"{package['name']}=={package.get('version', '?')}"
-            problems.append(Problem(where=pin, what=f"no wheel for {listed}"))
-        entries = [_relative(wheel, lock_dir) for wheel in wheels]
-        kept.append(({**package, "wheels": entries}, platforms))
-    if problems:
-        raise _wheels_missing(layer, problems)
-    return kept
-
-
-def _wheels_missing(layer: LayerSpec, problems: Sequence[Problem]) -> LockError:
-    listed = "\n".join(f"  - {problem}" for problem in problems)
-    return LockError(
-        f"{layer.env_name} needs wheels that do not exist:\n{listed}",
-        hint="nothing is built from source; require versions that have wheels, "
-        "or take the platforms that you do not ship to out of `platforms`",
-    )
-
-
-def _relative(wheel: dict[str, Any], lock_dir: Path) -> dict[str, Any]:
-    """Return a wheel entry with a local path relative to the lock file (PEP 751)."""
-    if "path" not in wheel:
-        return wheel
-    relative = Path(os.path.relpath(wheel["path"], lock_dir)).as_posix()
-    return {**wheel, "path": relative}
-
-
-def _record(
-    *,
-    inputs: LockInputs,
-    set_hash: str,
-    text: str,
-    python: PythonPin | None,
-    previous: SavedLock | None,
-    now: datetime,
-) -> LockRecord:
-    """Return the record of a new lock; the time stays when the locked set does (H18)."""
-    unchanged = previous is not None and previous.record.requirements_hash == set_hash
-    kept = previous.record.locked_at if previous and unchanged else now
-    return LockRecord(
-        inputs=inputs,
-        requirements_hash=set_hash,
-        lock_hash=sha256_text(text),
-        lock_version=1,
-        locked_at=kept.astimezone(UTC).replace(microsecond=0),
-        python=python,
-    )

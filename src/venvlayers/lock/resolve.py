@@ -10,49 +10,24 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import tomli_w
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from venvlayers.errors import Problem, SpecError
 from venvlayers.files import private_directory
+from venvlayers.lock.settings import Settings, names_index
 from venvlayers.lock.wheels import wheel_name
 from venvlayers.platforms import PythonVersion
 from venvlayers.spec.model import LayerSpec, StackSpec
-from venvlayers.uv import Uv
-
-_NOT_OURS = frozenset(
-    # Settings of uv's own projects and builds, and those that we decide.
-    {
-        "build-backend",
-        "build-constraint-dependencies",
-        "cache-keys",
-        "conflicts",
-        "default-groups",
-        "dependency-groups",
-        "dev-dependencies",
-        "environments",
-        "managed",
-        "no-build",
-        "no-build-package",
-        "no-binary",
-        "no-binary-package",
-        "package",
-        "pip",
-        "publish-url",
-        "required-environments",
-        "required-version",
-        "sources",
-        "trusted-publishing",
-        "workspace",
-    }
-)
+from venvlayers.uv import Uv, UvFailure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +39,7 @@ class Question:
         layer: The layer.
         python: The exact Python of its runtime.
         constraints: What the layers below hold it to (PEP 508).
+        settings: uv's settings, usable from any directory.
         previous: The text of its lock until now, whose versions are kept.
         upgrade: Packages whose versions are not kept; None for all.
     """
@@ -72,6 +48,7 @@ class Question:
     layer: LayerSpec
     python: PythonVersion
     constraints: tuple[str, ...]
+    settings: Settings
     previous: str | None
     upgrade: tuple[str, ...] | None = ()
 
@@ -81,9 +58,29 @@ def resolve(question: Question, uv: Uv, work_dir: Path) -> list[dict[str, Any]]:
 
     Raises:
         UvFailure: There is none.
+        SpecError: A package would come from elsewhere than the project takes it from.
     """
+    held, unknown = _sourced(question)
+    try:
+        packages = _answer(question, held, uv, work_dir)
+    except UvFailure:
+        if not unknown:
+            raise
+        packages = []
+    if unknown and (not packages or any(package["name"] in unknown for package in packages)):
+        packages = _answer(
+            question, held + _needed(question, held, unknown, uv, work_dir), uv, work_dir
+        )
+    _refuse_other_sources(question.spec, packages)
+    return sorted(packages, key=lambda package: (package["name"], package.get("version", "")))
+
+
+def _answer(
+    question: Question, more: Sequence[str], uv: Uv, work_dir: Path
+) -> list[dict[str, Any]]:
+    """Ask uv, with *more* requirements than the layer's own."""
     with private_directory(work_dir) as directory:
-        project = tomli_w.dumps(_project(question))
+        project = tomli_w.dumps(_project(question, more))
         (directory / "pyproject.toml").write_text(project, "utf-8")
         if question.previous is not None:
             (directory / "pylock.toml").write_text(question.previous, "utf-8")
@@ -92,11 +89,62 @@ def resolve(question: Question, uv: Uv, work_dir: Path) -> list[dict[str, Any]]:
         for package in packages:
             _take_archive_as_wheel(package)
             _make_paths_absolute(package, directory)
-    _refuse_other_sources(question.spec, packages)
-    return sorted(packages, key=lambda package: (package["name"], package.get("version", "")))
+    return packages
 
 
-def _project(question: Question) -> dict[str, Any]:
+def requirers(
+    question: Question, versions: Mapping[str, str], uv: Uv, work_dir: Path
+) -> dict[str, tuple[str, ...]]:
+    """Return which packages require which, in a resolution with these *versions*.
+
+    Nothing where uv cannot tell: it is for an explanation.
+    """
+    pins = tuple(f"{name}=={version}" for name, version in versions.items() if "," not in version)
+    pinned = replace(question, constraints=(*question.constraints, *pins))
+    with private_directory(work_dir) as directory:
+        project = tomli_w.dumps(_project(pinned, _sourced(question)[0]))
+        (directory / "pyproject.toml").write_text(project, "utf-8")
+        try:
+            return uv.requirers(directory, python=question.python)
+        except UvFailure:
+            return {}
+
+
+def _sourced(question: Question) -> tuple[list[str], set[str]]:
+    """Return requirements on packages that are held to an index, and names that may need one.
+
+    uv heeds ``sources`` for a project's own requirements, and not for what those bring in
+    (astral-sh/uv#16117), so the latter are made requirements of the project too. What a
+    layer below has is required as that version, which does not add it to this layer.
+    """
+    direct = _unconditional(question.layer.requirements)
+    held = _unconditional(question.constraints)
+    sourced = set(question.settings.get("sources", ())) - set(direct)
+    return [held[name] for name in sorted(sourced & set(held))], sourced - set(held)
+
+
+def _unconditional(requirements: Sequence[str]) -> dict[str, str]:
+    parsed = {text: Requirement(text) for text in requirements}
+    return {canonicalize_name(r.name): text for text, r in parsed.items() if r.marker is None}
+
+
+def _needed(
+    question: Question, held: Sequence[str], unknown: Collection[str], uv: Uv, work_dir: Path
+) -> list[str]:
+    """Return requirements on those of *unknown* that the layer's requirements bring in.
+
+    Found by resolving once with all indexes open to every package.
+    """
+    indexes = [{**index, "explicit": False} for index in question.settings.get("index", ())]
+    opened = replace(question, settings={**question.settings, "index": indexes})
+    return [
+        f"{package['name']} ; {package['marker']}" if "marker" in package else package["name"]
+        for package in _answer(opened, held, uv, work_dir)
+        if package["name"] in unknown
+    ]
+
+
+def _project(question: Question, more: Sequence[str]) -> dict[str, Any]:
     # uv's messages call the layer by this name; project names are ASCII.
     name = re.sub(r"[^A-Za-z0-9]+", "-", question.layer.env_name).strip("-") or "layer"
     environments = [
@@ -104,9 +152,8 @@ def _project(question: Question) -> dict[str, Any]:
         " and platform_python_implementation == 'CPython'"
         for platform in question.layer.platforms
     ]
-    settings = _passed_through(question.spec)
-    own_constraints = settings.get("constraint-dependencies", [])
-    settings |= {
+    own_constraints = question.settings.get("constraint-dependencies", [])
+    settings = question.settings | {
         "constraint-dependencies": [*own_constraints, *question.constraints],
         "environments": environments,
         "no-build": True,
@@ -117,34 +164,10 @@ def _project(question: Question) -> dict[str, Any]:
             "name": name,
             "version": "0",
             "requires-python": f">={question.python}",
-            "dependencies": list(question.layer.requirements),
+            "dependencies": [*question.layer.requirements, *more],
         },
         "tool": {"uv": settings},
     }
-
-
-def _passed_through(spec: StackSpec) -> dict[str, Any]:
-    """Return the user's uv settings that bear on resolution, usable from another directory."""
-    settings = {key: value for key, value in spec.uv_settings.items() if key not in _NOT_OURS}
-    if "find-links" in settings:
-        settings["find-links"] = [_from(spec.root, link) for link in settings["find-links"]]
-    if "index" in settings:
-        settings["index"] = [
-            {**index, "url": _from(spec.root, index["url"])} for index in settings["index"]
-        ]
-    if sources := _index_sources(spec.uv_settings.get("sources", {})):
-        settings["sources"] = sources
-    return settings
-
-
-def _index_sources(sources: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the sources that name an index; workspace members and checkouts are not wheels."""
-    return {name: source for name, source in sources.items() if _names_index(source)}
-
-
-def _names_index(source: Any) -> bool:
-    choices = source if isinstance(source, list) else [source]
-    return all(isinstance(choice, dict) and "index" in choice for choice in choices)
 
 
 def _refuse_other_sources(spec: StackSpec, packages: Sequence[Mapping[str, Any]]) -> None:
@@ -156,7 +179,7 @@ def _refuse_other_sources(spec: StackSpec, packages: Sequence[Mapping[str, Any]]
     others = {
         canonicalize_name(name): name
         for name, source in spec.uv_settings.get("sources", {}).items()
-        if not _names_index(source)
+        if not names_index(source)
     }
     found = [others[package["name"]] for package in packages if package["name"] in others]
     if found:
@@ -176,23 +199,12 @@ def _take_archive_as_wheel(package: dict[str, Any]) -> None:
         package["wheels"] = [archive]
 
 
-def _from(root: Path, place: str) -> str:
-    """Return an address as it is, and a relative path as an absolute one."""
-    return place if "://" in place else os.fspath(root / place)
-
-
 def _make_paths_absolute(package: dict[str, Any], directory: Path) -> None:
     for wheel in package.get("wheels", ()):
         if wheel.get("url", "").startswith("file:"):  # what uv makes of find-links
             wheel["path"] = url2pathname(urlsplit(wheel.pop("url")).path)
         if "path" in wheel:
             wheel["path"] = os.path.normpath(directory / wheel["path"])
-
-
-def index_settings(spec: StackSpec) -> dict[str, Any]:
-    """Return the user's uv settings that say where indexes are, for installing from them."""
-    known = ("index", "index-url", "extra-index-url", "allow-insecure-host", "keyring-provider")
-    return {key: value for key, value in _passed_through(spec).items() if key in known}
 
 
 def constraints_without(question: Question, name: str) -> Sequence[str]:

@@ -9,7 +9,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from venvlayers.layout import Layout
-from venvlayers.lock.inputs import LockInputs, lock_inputs
+from venvlayers.lock.inputs import difference, lock_inputs
 from venvlayers.lock.store import SavedLock, read_lock
 from venvlayers.spec.model import LayerSpec, StackSpec
 
@@ -85,17 +85,7 @@ def lock_state(
     if saved is None:
         return LockState(saved=None, outdated=_NO_LOCK)
     inputs = lock_inputs(spec, layer, lower_hashes)
-    return LockState(saved=saved, outdated=_difference(saved.record.inputs, inputs))
+    return LockState(saved=saved, outdated=difference(saved.record.inputs, inputs))
 
 
 _NO_LOCK = "it has no lock yet"
-
-
-def _difference(recorded: LockInputs, current: LockInputs) -> str | None:
-    if recorded.lock_input_hash != current.lock_input_hash:
-        return "its requirements changed"
-    if recorded.other_inputs_hash != current.other_inputs_hash:
-        return "its Python, its platforms, uv's settings or the layers below changed"
-    if recorded.version_inputs_hash != current.version_inputs_hash:
-        return "what its version depends on changed"
-    return None

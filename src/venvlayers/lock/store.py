@@ -9,6 +9,7 @@ refused rather than guessed about.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -91,10 +92,33 @@ def pinned_text(layout: Layout, env_name: str) -> str | None:
         return None
 
 
+def declared_before(layout: Layout, env_name: str) -> tuple[str, ...]:
+    """Return the requirements that a layer's lock was made from, as its ``.in`` file says."""
+    try:
+        return tuple(layout.declared(env_name).read_text("utf-8").splitlines())
+    except (OSError, UnicodeDecodeError):
+        return ()  # it is for people, and may be missing or edited: the caller compares it
+
+
+def highest_version(layout: Layout, env_name: str) -> int:
+    """Return the highest lock version in a layer's record, damaged or not; 0 if there is none.
+
+    A record in which two branches were merged has two: no number is given twice.
+    """
+    try:
+        text = layout.lock_record(env_name).read_text("utf-8", errors="replace")
+    except OSError:
+        return 0
+    return max(
+        (int(found) for found in re.findall(r'"lock_version": (\d{1,9})\b', text)), default=0
+    )
+
+
 def _damaged(layout: Layout, env_name: str, why: str) -> LockError:
     return LockError(
         f"the lock of {env_name} was edited by hand, or is damaged: {why}",
-        hint=f"restore {layout.pylock(env_name).parent}, or delete it to lock {env_name} anew; "
+        hint=f"restore {layout.pylock(env_name).parent}, or make it anew with "
+        f"`venvstacks lock --reset-lock {env_name}`; "
         "what it should contain is declared in the specification",
     )
 
@@ -164,8 +188,10 @@ def _as_json(record: LockRecord) -> dict[str, Any]:
         "lock_input_hash": record.inputs.lock_input_hash,
         "lock_version": record.lock_version,
         "locked_at": record.locked_at.isoformat(),
+        "inputs": dict(record.inputs.others),
         "other_inputs_hash": record.inputs.other_inputs_hash,
         "requirements_hash": record.requirements_hash,
+        "version_inputs": dict(record.inputs.version),
         "version_inputs_hash": record.inputs.version_inputs_hash,
     }
     if record.python:
@@ -188,8 +214,9 @@ def _parse(recorded: Any) -> LockRecord:
     return LockRecord(
         inputs=LockInputs(
             lock_input_hash=_text(document, "lock_input_hash"),
-            other_inputs_hash=_text(document, "other_inputs_hash"),
-            version_inputs_hash=_text(document, "version_inputs_hash"),
+            # The first release recorded hashes alone; without a format they are outdated.
+            others=_texts(document.get("inputs", {})),
+            version=_texts(document.get("version_inputs", {})),
         ),
         requirements_hash=_text(document, "requirements_hash"),
         lock_hash=_text(document, "lock_hash"),
@@ -214,3 +241,7 @@ def _text(document: dict[str, Any], key: str) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{key} must be a string")
     return value
+
+
+def _texts(table: Any) -> dict[str, str]:
+    return {key: _text(table, key) for key in dict(table)}

@@ -15,14 +15,19 @@ from urllib.parse import unquote, urlsplit
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from venvlayers.platforms import Platform, PythonVersion
+from venvlayers.platforms import DEFAULT_TARGETS, Platform, PythonVersion, Targets
 
 
 @cache
-def supported_tags(platform: Platform, python: PythonVersion) -> tuple[Tag, ...]:
-    """Return the tags of wheels that run under CPython *python* on *platform*, best first."""
+def supported_tags(
+    platform: Platform, python: PythonVersion, targets: Targets = DEFAULT_TARGETS
+) -> tuple[Tag, ...]:
+    """Return the tags of wheels that run under CPython *python* on *platform*, best first.
+
+    On the oldest systems that *targets* names, and so on later ones.
+    """
     version = (python.major, python.minor)
-    platforms = platform.wheel_platforms()
+    platforms = platform.wheel_platforms(targets)
     interpreter = f"cp{python.major}{python.minor}"
     return (
         *cpython_tags(version, platforms=platforms),
@@ -40,14 +45,17 @@ def wheel_name(wheel: Mapping[str, Any]) -> str:
 
 
 def fitting_wheels(
-    package: Mapping[str, Any], platforms: Sequence[Platform], python: PythonVersion
+    package: Mapping[str, Any],
+    platforms: Sequence[Platform],
+    python: PythonVersion,
+    targets: Targets = DEFAULT_TARGETS,
 ) -> tuple[list[dict[str, Any]], list[Platform]]:
     """Return the wheels of *package* that fit a platform, by name, and the platforms left out."""
     tagged = [(wheel, _tags(wheel_name(wheel))) for wheel in package.get("wheels", ())]
     kept: dict[str, dict[str, Any]] = {}
     missing = []
     for platform in platforms:
-        supported = frozenset(supported_tags(platform, python))
+        supported = frozenset(supported_tags(platform, python, targets))
         fitting = [wheel for wheel, tags in tagged if not supported.isdisjoint(tags)]
         kept |= {wheel_name(wheel): wheel for wheel in fitting}
         if not fitting:
