@@ -493,8 +493,8 @@ def edit_layer(project: Project, kind: str, **keys: object) -> None:
 @pytest.mark.parametrize(
     ("requirements", "said"),
     [
-        (["storey==9"], "the requirements of framework-middle cannot be resolved: 'storey==9'"),
-        (["missing"], "the requirements of framework-middle cannot be resolved: 'missing'"),
+        (["storey==9"], "the requirements of framework-middle cannot be resolved for"),
+        (["missing"], "the requirements of framework-middle cannot be resolved for"),
         (["storey", "ground>1"], "framework-middle cannot live above base"),
         (["native"], "native==1.0: no wheel for linux_x86_64"),
     ],
@@ -780,7 +780,7 @@ def test_mistakes_through_hatch(
     fails(3, f"{T}.runtime_sorce: unknown key (did you mean 'runtime_source'?)")
     unbuilt_project.set_stack(good)
     edit_layer(unbuilt_project, "frameworks", requirements=["missing"])
-    fails(4, "the requirements of framework-middle cannot be resolved: 'missing'")
+    fails(4, "the requirements of framework-middle cannot be resolved for")
     fails(7, "uv cannot be started", VENVSTACKS_UV=str(tmp_path / "nothing"))
     ask_for(unbuilt_project, "cpython@3.99", "managed")
     fails(8, "has no cpython@3.99")
