@@ -75,7 +75,7 @@ def test_other_sources_are_refused_for_packages_that_a_layer_needs(
     index.add("my-lib")
     index.add("other")
     uv = {"sources": {"My_Lib": source}}
-    with pytest.raises(SpecError, match=r"tool\.uv\.sources\.My_Lib: a layer needs it"):
+    with pytest.raises(SpecError, match=r"tool\.uv\.sources\.my-lib: a layer needs it"):
         lock_all(make_project(base("my-lib"), uv=uv, directory="needed"))
     unneeded = make_project(base("other"), uv=uv, directory="unneeded")
     assert versions(lock_all(unneeded)["base"]) == {"other": "1.0"}

@@ -9,7 +9,6 @@ it imports nothing that costs time.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -112,7 +111,7 @@ def layer_indexes(
 def _sources(spec: StackSpec, layer: LayerSpec) -> dict[str, Any]:
     """Return which index each package comes from; what names no index is not for layers."""
     common = {} if spec.uv_settings.get("no-sources") else spec.uv_settings.get("sources", {})
-    found = {_normal(name): source for name, source in common.items() if names_index(source)}
+    found = {name: source for name, source in common.items() if names_index(source)}
     return found | {name: {"index": index} for name, index in layer.package_indexes.items()}
 
 
@@ -127,10 +126,6 @@ def _indexes_of(sources: Mapping[str, Any]) -> set[str]:
 
 def _choices(source: Any) -> list[Any]:
     return source if isinstance(source, list) else [source]
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def exclude_newer(value: Any) -> str:
