@@ -19,6 +19,8 @@ from venvlayers.spec.model import LayerSpec, StackSpec
 _FORMAT = "2"
 """Raised when a newer release would write other locks from the same inputs."""
 
+_LINK = "link to "
+
 Parts = Mapping[str, str]
 """Inputs by name, each a text, or ``sha256:<hex>`` of one."""
 
@@ -68,7 +70,7 @@ def lock_inputs(spec: StackSpec, layer: LayerSpec, lower_hashes: Sequence[str]) 
     return LockInputs(
         lock_input_hash=requirements_digest(layer.requirements),
         others=_others(spec, layer, lower_hashes),
-        version=_version_inputs(layer),
+        version=_version_inputs(spec, layer, lower_hashes),
     )
 
 
@@ -101,13 +103,19 @@ def _others(spec: StackSpec, layer: LayerSpec, lower_hashes: Sequence[str]) -> d
     return others
 
 
-def _version_inputs(layer: LayerSpec) -> dict[str, str]:
+def _version_inputs(
+    spec: StackSpec, layer: LayerSpec, lower_hashes: Sequence[str]
+) -> dict[str, str]:
     inputs = {"name": layer.env_name, "versioned": str(layer.versioned).lower()}
     if layer.versioned:
         if launch := layer.launch_module:
             inputs[f"launch module {launch.name}"] = module_hash(launch)
         for module in layer.support_modules:
             inputs[f"support module {module.name}"] = module_hash(module)
+        # Its links name lower layers as they are deployed, so their numbers are a part of it.
+        for name, digest in zip(layer.lower, lower_hashes, strict=True):
+            if spec.layer(name).versioned:
+                inputs[f"{_LINK}{name}"] = digest
     return inputs
 
 
@@ -126,7 +134,10 @@ def difference(recorded: LockInputs, current: LockInputs) -> str | None:
         return "it was made by another release of hatch-venvstacks"
     found = ["its requirements changed"] * (recorded.lock_input_hash != current.lock_input_hash)
     found += _differences(recorded.others, current.others)
-    found += _differences(recorded.version, current.version)
+    of_version = list(_differences(recorded.version, current.version))
+    if found:  # a layer below that changed was told already
+        of_version = [text for text in of_version if not text.startswith(f"its {_LINK}")]
+    found += of_version
     return "; ".join(found) or None
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from venvlayers.layout import Layout
 from venvlayers.lock.inputs import difference, lock_inputs
-from venvlayers.lock.store import SavedLock, read_lock
+from venvlayers.lock.store import SavedLock, is_of_venvstacks, read_lock
 from venvlayers.spec.model import LayerSpec, StackSpec
 
 
@@ -61,7 +61,8 @@ def _state_above(
         below = states[name]
         if below.saved is None or below.outdated:
             saved = read_lock(layout, layer.env_name)
-            reason = f"{name} below it is to be locked" if saved else _NO_LOCK
+            above = f"{name} below it is to be locked"
+            reason = above if saved else _no_lock(layout, layer.env_name)
             return LockState(saved=saved, outdated=reason, certain=saved is None)
         lower_hashes.append(below.saved.record.requirements_hash)
     return lock_state(spec, layer, layout, lower_hashes)
@@ -83,9 +84,11 @@ def lock_state(
     """
     saved = read_lock(layout, layer.env_name)
     if saved is None:
-        return LockState(saved=None, outdated=_NO_LOCK)
+        return LockState(saved=None, outdated=_no_lock(layout, layer.env_name))
     inputs = lock_inputs(spec, layer, lower_hashes)
     return LockState(saved=saved, outdated=difference(saved.record.inputs, inputs))
 
 
-_NO_LOCK = "it has no lock yet"
+def _no_lock(layout: Layout, env_name: str) -> str:
+    made_elsewhere = is_of_venvstacks(layout, env_name)
+    return "its lock was made by venvstacks" if made_elsewhere else "it has no lock yet"

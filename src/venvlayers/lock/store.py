@@ -25,6 +25,14 @@ from venvlayers.lock.model import PythonPin
 from venvlayers.platforms import PythonVersion
 from venvlayers.transaction import put_in_place, staging_directory
 
+_FIELDS_OF_VENVSTACKS = frozenset(
+    {
+        *("lock_input_hash", "lock_version", "locked_at"),
+        *("other_inputs_hash", "requirements_hash", "version_inputs_hash"),
+    }
+)
+"""What venvstacks 0.8 records beside a lock, in a file of the same name."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockRecord:
@@ -56,7 +64,7 @@ class SavedLock:
 
 
 def read_lock(layout: Layout, env_name: str) -> SavedLock | None:
-    """Return a layer's saved lock; None if there is none.
+    """Return a layer's saved lock; None if there is none, or one that venvstacks made.
 
     Raises:
         LockError: The files are damaged, or do not belong together.
@@ -72,12 +80,27 @@ def read_lock(layout: Layout, env_name: str) -> SavedLock | None:
     except OSError as error:
         raise LockError(f"the lock of {env_name} cannot be read: {error}") from error
     try:
-        record = _parse(json.loads(recorded))
+        document = json.loads(recorded)
+        if _is_of_venvstacks(document):
+            return None
+        record = _parse(document)
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(layout, env_name, f"{record_file.name}: {error!r}") from error
     if sha256_text(text) != record.lock_hash:
         raise _damaged(layout, env_name, f"{lock_file.name} is not what was written")
     return SavedLock(record=record, text=text)
+
+
+def is_of_venvstacks(layout: Layout, env_name: str) -> bool:
+    """Tell whether a layer's lock is one that venvstacks made, which only gives us its pins."""
+    try:
+        return _is_of_venvstacks(json.loads(layout.lock_record(env_name).read_text("utf-8")))
+    except (OSError, ValueError):
+        return False
+
+
+def _is_of_venvstacks(document: Any) -> bool:
+    return isinstance(document, dict) and frozenset(document) == _FIELDS_OF_VENVSTACKS
 
 
 def pinned_text(layout: Layout, env_name: str) -> str | None:
