@@ -19,11 +19,13 @@ nox.options.sessions = ["tests", "lint", "types"]
 
 TEST_TOOLS = (
     "coverage[toml]>=7.6",
+    "fastjsonschema>=2.20",
     "hatch>=1.14",
     "pytest>=8.3",
     "pytest-cov>=6",
     "pytest-randomly>=3.16",
     "pytest-xdist>=3.6",
+    "validate-pyproject>=0.23",
 )
 CHECKED = ("src", "hatch_plugin", "noxfile.py", "tools", "tests/support", "tests/conftest.py")
 
@@ -75,6 +77,7 @@ def lint(session: nox.Session) -> None:
     session.install("ruff>=0.9")
     session.run("ruff", "check", *session.posargs, ".")
     session.run("ruff", "format", "--check", ".")
+    session.run("python", "tools/generate.py", "--check")
 
 
 @nox.session

@@ -36,7 +36,8 @@ class Key:
         doc: What it means: sentences in Markdown.
         default: What holds without it, in Markdown; empty if that is nothing.
         required: Whether it has to be there.
-        deprecated: What to write instead; None if it is current.
+        deprecated: What to do about it; None if it is current.
+        older_name_of: The key that it means; None if it has no effect, or is current.
         one_of: The values (of an array: the items) that there are; empty for any.
         pattern: What a text has to look like (a regular expression of ECMA 262).
         example: A value as TOML.
@@ -49,6 +50,7 @@ class Key:
     default: str = ""
     required: bool = False
     deprecated: str | None = None
+    older_name_of: str | None = None
     one_of: tuple[str, ...] = ()
     pattern: str | None = None
     example: str | None = None
@@ -110,7 +112,8 @@ STACK = (
     Key(
         name="archive-format",
         type=ValueType.TEXT,
-        doc="How archives are packed, such as `tar.zst`.",
+        doc="How archives are packed: `tar.zst`, `tar.xz`, `tar.gz`, `tar`, `zip`, or what a "
+        "plugin adds.",
         default="`tar.zst`",
     ),
     Key(
@@ -223,6 +226,7 @@ _RUNTIME = (
         type=ValueType.TEXT,
         doc="The older name of `python_implementation`.",
         deprecated="call it 'python_implementation'",
+        older_name_of="python_implementation",
     ),
 )
 

@@ -84,10 +84,10 @@ class LayerReader:
     def read(self, table: Table, kind: LayerKind) -> None:
         """Read one layer and add it to those declared."""
         table.only(getter_names(LAYERS[kind]))
-        if "build_requirements" in table:
-            where = table.at("build_requirements")
-            meant = "remove it: nothing is built from source"
-            self.findings.warning(where, "is deprecated, and has no effect", meant)
+        for key in LAYERS[kind]:
+            if key.deprecated and not key.older_name_of and key.getter_name in table:
+                what = "is deprecated, and has no effect"
+                self.findings.warning(table.at(key.getter_name), what, key.deprecated)
         name = self._name(table, kind)
         requirements = read_requirements(table)
         python = read_python(table) if kind is LayerKind.RUNTIME else None
