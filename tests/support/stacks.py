@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from support.projects import Project
 from venvlayers.build.runtime.local import LocalSource
 from venvlayers.build.runtime.managed import ManagedSource
 from venvlayers.build.runtime.source import RuntimeContext, RuntimeSource
 from venvlayers.layout import Layout
-from venvlayers.lock.lock import LockContext, lock_layer, save_locks
+from venvlayers.lock.lock import LockContext, NewLock, lock_layer, save_locks
 from venvlayers.lock.model import LayerLock
 from venvlayers.plan import Goal
 from venvlayers.report import Kind, LineReporter
@@ -43,24 +44,37 @@ class Messages:
 
 
 def lock_all(
-    project: Project, messages: Messages | None = None, now: datetime | None = None
+    project: Project,
+    messages: Messages | None = None,
+    now: datetime | None = None,
+    **context: Any,
 ) -> dict[str, LayerLock]:
     """Lock every layer anew, also those whose lock is valid."""
+    made = new_locks(project, messages, now, **context)
+    return {name: new.lock for name, new in made.items()}
+
+
+def new_locks(
+    project: Project,
+    messages: Messages | None = None,
+    now: datetime | None = None,
+    **context: Any,
+) -> dict[str, NewLock]:
+    """Do what `lock_all` does, with *context* for `LockContext`, and return all that was made."""
     spec, layout = load(project.root), Layout.beside(project.root)
     layout.work_dir.mkdir(parents=True, exist_ok=True)
     reporter = (messages or Messages()).reporter
     runtime = RuntimeContext(uv=find_uv(), reporter=reporter, work_dir=layout.work_dir)
     sources: dict[str, RuntimeSource] = {"local": LocalSource(), "managed": ManagedSource()}
-    context = LockContext(
-        layout=layout, runtime=runtime, sources=sources, now=now or datetime.now(UTC)
+    working = LockContext(
+        layout=layout, runtime=runtime, sources=sources, now=now or datetime.now(UTC), **context
     )
-    locks: dict[str, LayerLock] = {}
+    made: dict[str, NewLock] = {}
     for layer in spec.layers:
-        lower = [locks[name] for name in layer.lower]
-        new = lock_layer(spec, layer, lower, context)
-        save_locks(layout, [new])
-        locks[layer.env_name] = new.lock
-    return locks
+        lower = [made[name].lock for name in layer.lower]
+        made[layer.env_name] = lock_layer(spec, layer, lower, working)
+        save_locks(layout, [made[layer.env_name]])
+    return made
 
 
 def spec_and_layout(project: Project) -> tuple[StackSpec, Layout]:

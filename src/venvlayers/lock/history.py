@@ -20,6 +20,7 @@ from venvlayers.lock.model import PythonPin, Upgrade
 from venvlayers.lock.store import (
     LockRecord,
     SavedLock,
+    damaged,
     declared_before,
     highest_version,
     pinned_text,
@@ -54,11 +55,15 @@ class Before:
     @property
     def versions(self) -> dict[str, str]:
         """The versions in it, by package; several where platforms differ."""
-        try:
-            packages = tomllib.loads(self.text or "").get("packages", [])
-            return versions_of(packages)
-        except (tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError):
-            return {}  # damaged, and on its way out
+        return _versions_in(self.text) or {}
+
+
+def _versions_in(text: str | None) -> dict[str, str] | None:
+    """Return the versions in a lock's text; None if it is damaged."""
+    try:
+        return versions_of(tomllib.loads(text or "").get("packages", []))
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def versions_of(packages: Iterable[Mapping[str, Any]]) -> dict[str, str]:
@@ -82,11 +87,14 @@ def look_back(layout: Layout, layer: LayerSpec, upgrade: Upgrade) -> Before:
         if not forgotten:
             raise
         saved = None
+    text = pinned_text(layout, name)
+    if not forgotten and _versions_in(text) is None:
+        raise damaged(layout, name, f"{layout.pylock(name).name} is not a lock")
     declared = declared_before(layout, name)
     is_that = saved and requirements_digest(declared) == saved.record.inputs.lock_input_hash
     return Before(
         saved=saved,
-        text=pinned_text(layout, name),
+        text=text,
         forgotten=forgotten,
         highest_version=highest_version(layout, name),
         requirements=declared if is_that else None,

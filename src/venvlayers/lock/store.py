@@ -76,7 +76,7 @@ def read_lock(layout: Layout, env_name: str) -> SavedLock | None:
     except FileNotFoundError:
         return None
     except UnicodeDecodeError as error:
-        raise _damaged(layout, env_name, str(error)) from error
+        raise damaged(layout, env_name, str(error)) from error
     except OSError as error:
         raise LockError(f"the lock of {env_name} cannot be read: {error}") from error
     try:
@@ -85,9 +85,9 @@ def read_lock(layout: Layout, env_name: str) -> SavedLock | None:
             return None
         record = _parse(document)
     except (KeyError, TypeError, ValueError) as error:
-        raise _damaged(layout, env_name, f"{record_file.name}: {error!r}") from error
+        raise damaged(layout, env_name, f"{record_file.name}: {error!r}") from error
     if sha256_text(text) != record.lock_hash:
-        raise _damaged(layout, env_name, f"{lock_file.name} is not what was written")
+        raise damaged(layout, env_name, f"{lock_file.name} is not what was written")
     return SavedLock(record=record, text=text)
 
 
@@ -137,7 +137,8 @@ def highest_version(layout: Layout, env_name: str) -> int:
     )
 
 
-def _damaged(layout: Layout, env_name: str, why: str) -> LockError:
+def damaged(layout: Layout, env_name: str, why: str) -> LockError:
+    """Return the error for a lock that cannot be relied on."""
     return LockError(
         f"the lock of {env_name} was edited by hand, or is damaged: {why}",
         hint=f"restore {layout.pylock(env_name).parent}, or make it anew with "
