@@ -159,7 +159,7 @@ def test_183_locks_of_venvstacks_keep_their_versions(
         project.write(f"requirements/{env}/pylock.{env}.toml", text)
         project.write(f"requirements/{env}/pylock.{env}.meta.json", json.dumps(theirs))
     spec, layout = spec_and_layout(project)
-    assert lock_states(spec, layout)["base"].outdated == "it has no lock yet"
+    assert lock_states(spec, layout)["base"].outdated == "its lock was made by venvstacks"
     locks = lock_all(project)
     assert versions(locks["base"]) == {"lib": "1.0"}
     assert versions(locks["framework-upper"]) == {"tool": "1.0"}
