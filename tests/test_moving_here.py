@@ -13,6 +13,7 @@ from support.index import Index
 from support.interpreters import VERSION
 from support.projects import RUNNING_PYTHON, Project
 from support.stacks import Messages, lock_files, run
+from venvlayers.build.chain import LAYER_CONFIG
 from venvlayers.layout import Layout
 from venvlayers.lock.state import lock_states
 from venvlayers.plan import Goal
@@ -93,3 +94,47 @@ def test_their_locks_are_made_anew_with_their_versions(
     assert 'version = "1.0"' in upper
     assert "from_lower_layer" not in upper
     assert outdated(project) == {"base": None, "framework-middle": None}
+
+
+def write_their_outputs(project: Project) -> tuple[Path, Path]:
+    """Leave what venvstacks would have: environments, an archive, a manifest, an export."""
+    artifacts = project.root / "_artifacts"
+    archive = artifacts / "base.tar.xz"
+    entry = {
+        "archive_build": 1,
+        "archive_hashes": {"sha256": f"{0:064x}"},
+        "archive_name": archive.name,
+        "archive_size": 3,
+        "bound_to_implementation": True,
+        "install_target": "base",
+        "layer_name": "base",
+        "lock_version": 1,
+        "locked_at": "2025-11-20T12:00:00.123456+00:00",
+        "requirements_hash": f"sha256:{0:064x}",
+        "target_platform": "linux_x86_64",
+    }
+    manifest = {"layers": {"runtimes": [entry], "frameworks": [], "applications": []}}
+    (artifacts / "__venvstacks__" / "env_metadata").mkdir(parents=True)
+    (artifacts / "__venvstacks__" / "venvstacks.json").write_text(json.dumps(manifest), "utf-8")
+    (artifacts / "__venvstacks__" / "env_metadata" / "base.json").write_text(json.dumps(entry))
+    archive.write_bytes(b"xz!")
+    build = project.root / "_build"
+    (build / "base" / "bin").mkdir(parents=True)
+    (build / "base.last-build.json").write_text("{}")
+    exported = project.root / "_export" / "base"
+    (exported / LAYER_CONFIG).parent.mkdir(parents=True)
+    (exported / LAYER_CONFIG).write_text("{}")
+    (exported / "theirs.txt").touch()
+    return archive, exported
+
+
+def test_their_outputs_are_superseded(project: Project) -> None:
+    """K13: in the same directories, without anything to be cleaned up before."""
+    archive, exported = write_their_outputs(project)
+    run(project, output_dir=project.root / "_artifacts")
+    assert not archive.exists(), "it was listed, and is not any more"
+    here = sorted(path.name for path in (project.root / "_artifacts").glob("*.tar.*"))
+    assert here == ["base.tar.zst", "framework-middle.tar.zst"]
+    run(project, Goal.EXPORT, output_dir=project.root / "_export")
+    assert not (exported / "theirs.txt").exists()
+    assert (exported / "bin" / "python").exists()
