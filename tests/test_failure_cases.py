@@ -18,7 +18,7 @@ from support.deployments import Deployment
 from support.index import Index
 from support.interpreters import VERSION, standalone_downloads
 from support.projects import Project
-from support.stacks import lock_all, lock_files, run, versions
+from support.stacks import Messages, lock_all, lock_files, run, versions
 from support.stock import Stock
 from venvlayers.errors import LockError
 from venvlayers.layout import Layout
@@ -136,3 +136,25 @@ def test_nothing_stands_between_a_program_and_its_python(stock: Stock, tmp_path:
     result = deployment.python("app-top", "-c", show)
     assert set(result.stdout.split()) <= {"PATH", "LC_ALL", "PWD", "LC_CTYPE"}
     assert {"LD_LIBRARY_PATH", "PYTHONPATH"}.isdisjoint(os.environ)
+
+
+@on_linux
+def test_locking_again_works_offline(
+    small_project: Project, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X35: online it asks what there is and fetches no wheel; offline uv's cache has it all."""
+    run(small_project, Goal.LOCK)
+    stack = small_project.stack()
+    stack["frameworks"][0]["requirements"].append("ground")
+    small_project.set_stack(stack)
+    index.requests.clear()
+    run(small_project, Goal.LOCK)
+    assert not [path for path in index.requests if path.endswith(".whl")]
+    assert len(index.requests) == len(set(index.requests)), "nothing is asked twice"
+    index.stop()
+    stack["frameworks"][0]["requirements"].remove("ground")
+    small_project.set_stack(stack)
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    messages = Messages()
+    run(small_project, Goal.LOCK, messages)
+    assert messages.steps("locking") == ["framework-middle"]
