@@ -16,6 +16,8 @@ from venvlayers.errors import BuildError, LockError
 from venvlayers.lock.model import PythonPin
 from venvlayers.plan import Goal, Need, Outlook, Plan, Target, buildable, plan_stack
 from venvlayers.platforms import PLATFORMS
+from venvlayers.request import Request
+from venvlayers.selection import Choice, Extent, Operations, select
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="local runtimes are for Linux")
 
@@ -37,9 +39,17 @@ EMPTY = Outlook(fingerprint=str, built_key=lambda _name: None, outputs=nothing_p
 """Nothing is built, nothing is published, and every pinned Python is there."""
 
 
-def planned(project: Project, goal: Goal = Goal.PUBLISH, outlook: Outlook = EMPTY) -> Plan:
+def planned(
+    project: Project,
+    goal: Goal = Goal.PUBLISH,
+    outlook: Outlook = EMPTY,
+    choice: Choice | None = None,
+    **asked: Any,
+) -> Plan:
     spec, layout = spec_and_layout(project)
-    return plan_stack(spec, layout, goal, HERE, outlook)
+    request = Request(project=project.root, goal=goal, **asked)
+    selection = select(spec, request.wish(locked=False), choice or Choice())
+    return plan_stack(spec, layout, goal, HERE, outlook=outlook, selection=selection)
 
 
 def steps(plan: Plan) -> Steps:
@@ -169,7 +179,10 @@ def test_outputs_of_layers_that_are_gone(unbuilt_project: Project) -> None:
 def test_layers_for_other_platforms_are_locked_only(small_project: Project) -> None:
     edit(small_project, "applications", platforms=["win_amd64"])
     spec, _ = spec_and_layout(small_project)
-    assert [layer.env_name for layer in buildable(spec, HERE)] == ["base", "framework-middle"]
+    assert [layer.env_name for layer in buildable(spec.layers, HERE)] == [
+        "base",
+        "framework-middle",
+    ]
     found = steps(planned(small_project))
     assert found["lock", "app-top"] == (Need.YES, "it has no lock yet")
     assert ("build", "app-top") not in found
@@ -193,9 +206,10 @@ def test_89_renaming_a_launch_module_is_a_change(unbuilt_project: Project) -> No
 
 def test_an_unreadable_launch_module(unbuilt_project: Project) -> None:
     spec, layout = spec_and_layout(unbuilt_project)
+    selection = select(spec, Operations(build=Extent.IF_NEEDED), Choice())
     (unbuilt_project.root / "top.py").unlink()
     with pytest.raises(BuildError, match=r"top\.py cannot be read"):
-        plan_stack(spec, layout, Goal.BUILD, HERE, EMPTY)
+        plan_stack(spec, layout, Goal.BUILD, HERE, outlook=EMPTY, selection=selection)
 
 
 def test_a_damaged_lock_is_no_plan(unbuilt_project: Project) -> None:

@@ -10,10 +10,10 @@ from venvlayers.report import Kind
 from venvlayers.terminal import TerminalReporter
 
 
-def reporter(*, verbose: bool = False) -> tuple[TerminalReporter, io.StringIO]:
+def reporter(*, verbosity: int = 0) -> tuple[TerminalReporter, io.StringIO]:
     text = io.StringIO()
     console = Console(file=text, force_terminal=True, width=60, color_system=None)
-    return TerminalReporter(verbose=verbose, console=console), text
+    return TerminalReporter(verbosity=verbosity, console=console), text
 
 
 def test_messages_are_lines_and_brackets_are_just_brackets() -> None:
@@ -25,7 +25,7 @@ def test_messages_are_lines_and_brackets_are_just_brackets() -> None:
 
 
 def test_details_are_for_those_who_ask() -> None:
-    shown, text = reporter(verbose=True)
+    shown, text = reporter(verbosity=1)
     shown.say(Kind.DETAIL, "uv was run")
     assert text.getvalue() == "uv was run\n"
 

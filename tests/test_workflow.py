@@ -32,7 +32,8 @@ from venvlayers.layout import Layout
 from venvlayers.plan import Goal, Need
 from venvlayers.platforms import PythonVersion, host_platform
 from venvlayers.report import Kind
-from venvlayers.workflow import Outcome, Request, clean, preview, summary
+from venvlayers.workflow import Outcome, Request, clean, preview
+from venvlayers.workflow.outcome import summary
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="local runtimes are for Linux")
 

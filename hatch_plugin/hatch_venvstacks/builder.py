@@ -22,7 +22,8 @@ from venvlayers.errors import Problem, PublishError, SpecError, VenvstacksError
 from venvlayers.plan import Goal
 from venvlayers.report import Kind, LineReporter, Reporter
 from venvlayers.spec.table import did_you_mean
-from venvlayers.workflow import Outcome, Request, clean, perform, summary
+from venvlayers.workflow import Outcome, Request, clean, perform
+from venvlayers.workflow.outcome import summary
 
 _TAG_OUTPUTS = "tag-outputs"
 _USAGE = 2  # what commands return when they are called wrongly
@@ -131,12 +132,12 @@ class VenvstacksBuilder(BuilderInterface):  # type: ignore[type-arg]
         return value
 
     def _reporter(self) -> Reporter:
-        verbose = self.app.verbosity > 0
+        verbosity = max(self.app.verbosity, 0)
         if sys.stderr.isatty() and self.app.verbosity >= 0:
             from venvlayers.terminal import TerminalReporter  # noqa: PLC0415 - rich costs 100 ms
 
-            return TerminalReporter(verbose=verbose)
-        return LineReporter(self._write, verbose=verbose)
+            return TerminalReporter(verbosity=verbosity)
+        return LineReporter(self._write, verbosity=verbosity)
 
     def _write(self, kind: Kind, message: str) -> None:
         if kind is Kind.WARNING:

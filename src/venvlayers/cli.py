@@ -1,186 +1,284 @@
 """The command ``venvstacks``: a shell that calls `venvlayers.workflow`.
 
-Each subcommand turns options into one `Request`. Results go to standard output,
-everything else to standard error.
+Each subcommand turns its options (`options.py`) into one `Request`. Results go to
+standard output, everything else to standard error.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from venvlayers import __version__
+from venvlayers import options as option
 from venvlayers.errors import VenvstacksError
-from venvlayers.plan import Goal, Need, Plan
-from venvlayers.report import Kind, LineReporter, Reporter
-from venvlayers.workflow import Request, perform, preview, summary
+from venvlayers.lock.model import Upgrade
+from venvlayers.options import GroupedCommand, options
+from venvlayers.plan import Goal
+from venvlayers.report import Kind, LineReporter, Reporter, silent
+from venvlayers.request import LockPolicy, Request
+from venvlayers.selection import Choice
+from venvlayers.workflow import perform, requested
+from venvlayers.workflow.outcome import summary
+from venvlayers.workflow.status import StackStatus, planned_status, stack_status
 
 _INTERRUPTED = 130
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])
-
-
-def _options(command: _Command) -> _Command:
-    """Add what all subcommands have."""
-    for option in (
-        click.option("-q", "--quiet", is_flag=True, help="Show only warnings and errors."),
-        click.option("-v", "--verbose", is_flag=True, help="Show what is run and decided."),
-        click.argument("spec", default=".", type=click.Path(path_type=Path)),
-    ):
-        command = option(command)
-    return command
-
-
-def _locked_option(command: _Command) -> _Command:
-    return click.option(
-        "--locked",
-        is_flag=True,
-        help="Fail rather than change a lock; so does VENVSTACKS_LOCKED=1.",
-    )(command)
-
-
-def _output_option(default: str) -> Callable[[_Command], _Command]:
-    def decorate(command: _Command) -> _Command:
-        return click.option(
-            "--output-dir",
-            type=click.Path(path_type=Path, file_okay=False),
-            default=default,
-            show_default=True,
-            help="Where outputs go, relative to the specification.",
-        )(command)
-
-    return decorate
+_MESSAGES = (option.SHOW, option.SHOW_ONLY, option.JSON, option.VERBOSE, option.QUIET)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
 @click.version_option(__version__, "-V", "--version", prog_name="venvstacks")
-def cli() -> None:
+@click.option("-v", "--verbose", count=True, help="Show what is run and decided.")
+@click.option("-q", "--quiet/--no-quiet", default=False, help="Show only errors.")
+@click.pass_context
+def cli(context: click.Context, *, verbose: int, quiet: bool) -> None:
     """Build layered virtual environments.
 
     SPEC is a pyproject.toml, a venvstacks.toml, or a directory that has one;
-    the current directory if it is left out.
+    the current directory if it is left out. Relative paths in options start
+    from its directory.
     """
+    context.obj = {"verbose": verbose, "quiet": quiet}
 
 
-@cli.command()
-@_options
-@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
-def show(spec: Path, *, quiet: bool, verbose: bool, as_json: bool) -> None:
-    """Show what publishing would do, and why."""
-    reporter = _reporter(quiet=quiet, verbose=verbose)
-    plan = preview(_request(spec, Goal.PUBLISH, Path("_artifacts")), reporter)
-    click.echo(json.dumps(plan.as_json(), indent=2) if as_json else _table(plan))
+@cli.command(cls=GroupedCommand)
+@options(
+    option.SPEC,
+    option.INCLUDE,
+    option.ALLOW_MISSING,
+    option.BUILD_DIR,
+    option.PLAIN_JSON,
+    option.VERBOSE,
+    option.QUIET,
+)
+def show(spec: Path, **given: Any) -> None:
+    """Show layers, what they depend on, and whether their locks are valid.
+
+    Layers that are included are shown with all below and above them.
+    """
+    status = stack_status(_request(spec, Goal.LOCK, given), _reporter(given))
+    _print(status, as_json=given["as_json"])
 
 
-@cli.command()
-@_options
-@_locked_option
-def lock(spec: Path, *, quiet: bool, verbose: bool, locked: bool) -> None:
-    """Lock the layers whose locks are missing or outdated."""
-    _perform(spec, Goal.LOCK, quiet=quiet, verbose=verbose, locked=locked)
+@cli.command(cls=GroupedCommand)
+@options(
+    option.SPEC,
+    option.INCLUDE,
+    option.ALLOW_MISSING,
+    option.LOCK_DEPENDENCIES,
+    option.IF_NEEDED,
+    option.UPGRADE,
+    option.UPGRADE_PACKAGE,
+    option.RESET_LOCK,
+    option.LOCKED,
+    option.INDEX,
+    option.LOCAL_WHEELS,
+    option.BUILD_DIR,
+    option.CLEAN,
+    *_MESSAGES,
+)
+def lock(spec: Path, **given: Any) -> None:
+    """Lock layers, keeping the versions that they had where those still fit."""
+    policy = LockPolicy.IF_NEEDED if given["if_needed"] else LockPolicy.ALWAYS
+    _run(_request(spec, Goal.LOCK, given, lock=policy), given)
 
 
-@cli.command()
-@_options
-@_locked_option
-def build(spec: Path, *, quiet: bool, verbose: bool, locked: bool) -> None:
+@cli.command(cls=GroupedCommand)
+@options(
+    option.SPEC,
+    option.INCLUDE,
+    option.ALLOW_MISSING,
+    option.LOCK_DEPENDENCIES,
+    option.BUILD_DEPENDENCIES,
+    option.PUBLISH_DEPENDENCIES,
+    option.INCLUDE_DEPENDENCIES,
+    option.BUILD_DERIVED,
+    option.PUBLISH_DERIVED,
+    option.LOCK_IF_NEEDED,
+    option.LOCK,
+    option.RESET_LOCK,
+    option.LOCKED,
+    option.INDEX,
+    option.LOCAL_WHEELS,
+    option.BUILD_DIR,
+    option.CLEAN,
+    option.BUILD,
+    option.PUBLISH,
+    option.output_dir("_artifacts"),
+    option.TAG_OUTPUTS,
+    option.FORMAT,
+    option.LEVEL,
+    *_MESSAGES,
+)
+def build(spec: Path, **given: Any) -> None:
     """Build environments for this machine's platform."""
-    _perform(spec, Goal.BUILD, quiet=quiet, verbose=verbose, locked=locked)
+    if given["reset_lock"] and not given["lock_if_needed"]:
+        raise click.UsageError("--reset-lock needs --lock-if-needed: nothing else is locked.")
+    if given["include_dependencies"] is not None:
+        for operation in ("lock", "build", "publish"):
+            given[f"{operation}_dependencies"] = given["include_dependencies"]
+    policy = LockPolicy.IF_NEEDED if given["lock_if_needed"] else LockPolicy.NEVER
+    goal = Goal.PUBLISH if given["publish"] else Goal.BUILD
+    _run(_request(spec, goal, given, lock=policy), given)
 
 
-@cli.command()
-@_options
-@_locked_option
-@_output_option("_artifacts")
-@click.option("--tag-outputs", is_flag=True, help="Put the platform into file names.")
-def publish(
-    spec: Path, *, quiet: bool, verbose: bool, locked: bool, output_dir: Path, tag_outputs: bool
-) -> None:
-    """Pack the environments, with metadata and a manifest."""
-    _perform(
-        spec,
-        Goal.PUBLISH,
-        quiet=quiet,
-        verbose=verbose,
-        locked=locked,
-        output_dir=output_dir,
-        tag_outputs=tag_outputs,
-    )
+@cli.command(cls=GroupedCommand)
+@options(
+    option.SPEC,
+    option.INCLUDE,
+    option.ALLOW_MISSING,
+    option.PUBLISH_DEPENDENCIES,
+    option.PUBLISH_DERIVED,
+    option.BUILD_DIR,
+    option.output_dir("_artifacts"),
+    option.TAG_OUTPUTS,
+    option.FORMAT,
+    option.LEVEL,
+    option.FORCE,
+    option.DRY_RUN,
+    *_MESSAGES,
+)
+def publish(spec: Path, **given: Any) -> None:
+    """Pack environments, with metadata and a manifest.
+
+    What is not up to date is built first; locks are used as they are.
+    """
+    _run(_request(spec, Goal.PUBLISH, given, lock=LockPolicy.NEVER), given)
 
 
-@cli.command("local-export")
-@_options
-@_locked_option
-@_output_option("_export")
-def local_export(spec: Path, *, quiet: bool, verbose: bool, locked: bool, output_dir: Path) -> None:
-    """Copy the environments as they would be deployed, without packing."""
-    _perform(spec, Goal.EXPORT, quiet=quiet, verbose=verbose, locked=locked, output_dir=output_dir)
+@cli.command("local-export", cls=GroupedCommand)
+@options(
+    option.SPEC,
+    option.INCLUDE,
+    option.ALLOW_MISSING,
+    option.PUBLISH_DEPENDENCIES,
+    option.PUBLISH_DERIVED,
+    option.BUILD_DIR,
+    option.output_dir("_export"),
+    option.FORCE,
+    option.DRY_RUN,
+    *_MESSAGES,
+)
+def local_export(spec: Path, **given: Any) -> None:
+    """Copy environments as they would be deployed, without packing.
+
+    What is not up to date is built first; locks are used as they are.
+    """
+    _run(_request(spec, Goal.EXPORT, given, lock=LockPolicy.NEVER), given)
 
 
-def _perform(
-    spec: Path,
-    goal: Goal,
-    *,
-    quiet: bool,
-    verbose: bool,
-    locked: bool,
-    output_dir: Path | None = None,
-    tag_outputs: bool = False,
-) -> None:
-    reporter = _reporter(quiet=quiet, verbose=verbose)
-    request = _request(spec, goal, output_dir, locked=locked, tag_outputs=tag_outputs)
-    for line in summary(perform(request, reporter)):
-        click.echo(line)
+_REQUEST_OPTIONS = (
+    "locked",
+    "local_wheels",
+    "use_index",
+    "build",
+    "clean",
+    "force",
+    "build_dir",
+    "output_dir",
+    "tag_outputs",
+    "archive_format",
+    "compression_level",
+)
+_CHOICE_OPTIONS = (
+    "include",
+    "reset_lock",
+    "allow_missing",
+    "lock_dependencies",
+    "build_dependencies",
+    "publish_dependencies",
+    "build_derived",
+    "publish_derived",
+)
 
 
 def _request(
-    spec: Path,
-    goal: Goal,
-    output_dir: Path | None,
-    *,
-    locked: bool = False,
-    tag_outputs: bool = False,
+    spec: Path, goal: Goal, given: dict[str, Any], *, lock: LockPolicy = LockPolicy.NEVER
 ) -> Request:
-    root = spec if spec.is_dir() else spec.parent
-    output = None if output_dir is None else (root / output_dir.expanduser()).absolute()
+    """Return the request that a subcommand's options make; what it has not keeps its default."""
     return Request(
-        project=spec, goal=goal, output_dir=output, locked=locked, tag_outputs=tag_outputs or None
+        project=spec,
+        goal=goal,
+        lock=lock,
+        choice=Choice(**_present(given, _CHOICE_OPTIONS)),
+        upgrade=_upgrade(given),
+        **_present(given, _REQUEST_OPTIONS),
     )
 
 
-def _reporter(*, quiet: bool, verbose: bool) -> Reporter:
-    if sys.stderr.isatty() and not quiet:
+def _present(given: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: given[name] for name in names if name in given}
+
+
+def _upgrade(given: dict[str, Any]) -> Upgrade:
+    names = given.get("upgrade_package", ())
+    if names:
+        from packaging.utils import canonicalize_name  # noqa: PLC0415 - rarely needed
+
+        names = tuple(canonicalize_name(name) for name in names)
+    return Upgrade(everything=given.get("upgrade", False), packages=names)
+
+
+def _run(request: Request, given: dict[str, Any]) -> None:
+    """Show, do, or both; print what came of it."""
+    reporter = _reporter(given)
+    as_json, show, only = given["as_json"], given["show"], given["show_only"]
+    if given.get("dry_run"):
+        if show:
+            click.echo(planned_status(request, silent()).as_text(), err=True)
+        click.echo(_json(requested(request, reporter)))
+    elif as_json and not show if only is None else only:
+        _print(planned_status(request, reporter), as_json=as_json)
+    elif as_json:
+        status = planned_status(request, silent())  # the work says again what is to be said
+        outcome = perform(request, reporter)
+        click.echo(_json({**status.as_json(), "outcome": outcome.as_json()}))
+    else:
+        if show:
+            _print(planned_status(request, silent()), as_json=False)
+        click.echo("\n".join(summary(perform(request, reporter))))
+
+
+def _print(status: StackStatus, *, as_json: bool) -> None:
+    click.echo(_json(status.as_json()) if as_json else status.as_text())
+
+
+def _json(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def _reporter(given: dict[str, Any]) -> Reporter:
+    general = click.get_current_context().obj or {"verbose": 0, "quiet": False}
+    verbosity = given["verbose"] + general["verbose"]
+    if given["quiet"] or general["quiet"]:
+        return LineReporter(lambda _kind, _message: None)
+    if sys.stderr.isatty():
         from venvlayers.terminal import TerminalReporter  # noqa: PLC0415 - rich costs 100 ms
 
-        return TerminalReporter(verbose=verbose)
+        return TerminalReporter(verbosity=verbosity)
 
     def write(kind: Kind, message: str) -> None:
-        if kind is Kind.WARNING:
-            click.echo(f"warning: {message}", err=True)
-        elif not quiet:
-            click.echo(message, err=True)
+        click.echo(f"warning: {message}" if kind is Kind.WARNING else message, err=True)
 
-    return LineReporter(write, verbose=verbose)
-
-
-def _table(plan: Plan) -> str:
-    marks = {Need.YES: "*", Need.MAYBE: "?", Need.NO: " "}
-    width = max((len(step.env_name) for step in plan.steps), default=0)
-    return "\n".join(
-        f"{marks[step.need]} {step.action:<12} {step.env_name:<{width}}  {step.reason}"
-        for step in plan.steps
-    )
+    return LineReporter(write, verbosity=verbosity)
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run the command, and end the process with its exit status."""
+    """Run the command, and end the process with its exit status.
+
+    Args:
+        args: Its arguments; those of the process if not given.
+    """
+    # `python -m venvlayers` is called so in usage lines.
+    name = None if args is None and Path(sys.argv[0]).name == "__main__.py" else "venvstacks"
     try:
-        cli.main(args, prog_name="venvstacks", standalone_mode=False)
+        # A pattern such as app-* is for layers, not for files (Windows' shells leave it to us).
+        cli.main(args, prog_name=name, standalone_mode=False, windows_expand_args=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -60,6 +60,12 @@ class Problem:
         return f"{text} ({self.suggestion})" if self.suggestion else text
 
 
+class SelectionError(VenvstacksError):
+    """What was asked for does not fit together, or names layers that there are not."""
+
+    exit_code = 2
+
+
 class SpecError(VenvstacksError):
     """The specification cannot be used; all mistakes found are in `problems`."""
 

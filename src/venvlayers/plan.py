@@ -8,8 +8,8 @@ done. Carrying it out is the business of `workflow.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, IntEnum
 from typing import Any
@@ -21,6 +21,7 @@ from venvlayers.lock.model import PythonPin
 from venvlayers.lock.state import LockState, lock_states
 from venvlayers.lock.store import LockRecord
 from venvlayers.platforms import Platform
+from venvlayers.selection import Extent, Operations, Selection
 from venvlayers.spec.model import LayerSpec, StackSpec
 
 
@@ -40,6 +41,8 @@ class Need(Enum):
     MAYBE = "maybe"
     """That depends on the outcome of an earlier step."""
     NO = "no"
+    BLOCKED = "blocked"
+    """It would have to be done, and the request rules it out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +50,7 @@ class Step:
     """One piece of work on one layer.
 
     Attributes:
-        action: ``lock``, ``build``, ``publish`` or ``local-export``.
+        action: ``clean``, ``lock``, ``build``, ``publish`` or ``local-export``.
         env_name: The layer's environment name.
         need: Whether it has to be done.
         reason: Why, for people.
@@ -87,12 +90,16 @@ class Plan:
     Attributes:
         goal: How far to go.
         platform: What to build for.
+        selection: What was asked for.
+        layers: The selected layers and all below them.
         steps: Every step, also those without need.
-        targets: What environments are to be, where locks are valid.
+        targets: What environments are to be, where locks are valid and stay.
     """
 
     goal: Goal
     platform: Platform
+    selection: Selection
+    layers: tuple[LayerSpec, ...]
     steps: tuple[Step, ...]
     targets: Mapping[str, Target]
 
@@ -100,6 +107,12 @@ class Plan:
     def is_done(self) -> bool:
         """Whether there is nothing to do."""
         return all(step.need is Need.NO for step in self.steps)
+
+    def blocked(self, action: str) -> tuple[Step, ...]:
+        """Return the steps of one kind that would have to be done and must not."""
+        return tuple(
+            step for step in self.steps if step.action == action and step.need is Need.BLOCKED
+        )
 
     def step(self, action: str, env_name: str) -> Step:
         """Return one step.
@@ -143,7 +156,13 @@ class Outlook:
 
 
 def plan_stack(
-    spec: StackSpec, layout: Layout, goal: Goal, platform: Platform, outlook: Outlook
+    spec: StackSpec,
+    layout: Layout,
+    goal: Goal,
+    platform: Platform,
+    *,
+    outlook: Outlook,
+    selection: Selection,
 ) -> Plan:
     """Plan a run.
 
@@ -152,25 +171,54 @@ def plan_stack(
         BuildError: A launch module cannot be read.
         PythonUnavailableError: A pinned Python is gone.
     """
-    states = lock_states(spec, layout)
-    steps = [_lock_step(layer, states[layer.env_name]) for layer in spec.layers]
+    layers = with_lower(spec, selection)
+    states = lock_states(replace(spec, layers=layers), layout, reset=selection.reset)
+    locking = _lock_steps(layers, states, selection)
+    steps = [*_clean_steps(selection), *locking.values()]
     found: dict[str, Target] = {}
     if goal >= Goal.BUILD:
-        layers = buildable(spec, platform)
-        found = targets(layers, states, platform, outlook.fingerprint)
-        steps += [_build_step(layer, found, outlook.built_key) for layer in layers]
+        here = buildable(layers, platform)
+        lasting = {
+            name: replace(state, outdated=state.outdated or _outdated_by(locking[name]))
+            for name, state in states.items()
+        }
+        found = targets(here, lasting, platform, outlook.fingerprint)
+        building = _build_steps(here, found, locking, selection, outlook)
+        steps += building.values()
         if goal in OUTPUT_ACTIONS:
-            steps += _output_steps(layers, OUTPUT_ACTIONS[goal], found, steps, outlook)
-    return Plan(goal=goal, platform=platform, steps=tuple(steps), targets=found)
+            published = buildable(spec.layers, platform)
+            steps += _output_steps(
+                published,
+                goal,
+                found=found,
+                building=building,
+                selection=selection,
+                outlook=outlook,
+            )
+    return Plan(
+        goal=goal,
+        platform=platform,
+        selection=selection,
+        layers=layers,
+        steps=tuple(steps),
+        targets=found,
+    )
 
 
 OUTPUT_ACTIONS = {Goal.PUBLISH: "publish", Goal.EXPORT: "local-export"}
 """What the last step of these goals is called."""
 
 
-def buildable(spec: StackSpec, platform: Platform) -> tuple[LayerSpec, ...]:
-    """Return the layers that are made for *platform*."""
-    return tuple(layer for layer in spec.layers if platform in layer.platforms)
+def with_lower(spec: StackSpec, selection: Selection) -> tuple[LayerSpec, ...]:
+    """Return the selected layers and all below them, whether or not anything is done with those."""
+    names = set(selection.operations)
+    names |= {name for layer in spec.layers if layer.env_name in names for name in layer.lower}
+    return tuple(layer for layer in spec.layers if layer.env_name in names)
+
+
+def buildable(layers: Iterable[LayerSpec], platform: Platform) -> tuple[LayerSpec, ...]:
+    """Return those of *layers* that are made for *platform*."""
+    return tuple(layer for layer in layers if platform in layer.platforms)
 
 
 def targets(
@@ -213,50 +261,127 @@ def _valid_record(state: LockState) -> LockRecord | None:
     return state.saved.record if state.saved and not state.outdated else None
 
 
-def _lock_step(layer: LayerSpec, state: LockState) -> Step:
-    wanted = Need.YES if state.certain else Need.MAYBE
-    need = wanted if state.outdated else Need.NO
-    reason = state.outdated or "its lock is valid"
-    return Step(action="lock", env_name=layer.env_name, need=need, reason=reason)
+_CLEANED = "its environment is to be removed"
 
 
-def _build_step(
-    layer: LayerSpec, found: Mapping[str, Target], built_key: Callable[[str], str | None]
-) -> Step:
-    name = layer.env_name
-    if name not in found:
-        return Step(
-            action="build", env_name=name, need=Need.MAYBE, reason="its lock is to be made first"
+def _clean_steps(selection: Selection) -> list[Step]:
+    return [
+        Step(
+            action="clean", env_name=name, need=Need.YES, reason="its environment is to be removed"
         )
-    built = built_key(name)
-    if built == found[name].key:
-        return Step(action="build", env_name=name, need=Need.NO, reason="nothing in it changed")
-    reason = "its contents changed" if built else "it is not built yet"
-    return Step(action="build", env_name=name, need=Need.YES, reason=reason)
+        for name, operations in selection.operations.items()
+        if operations.clean
+    ]
+
+
+def _lock_steps(
+    layers: Iterable[LayerSpec], states: Mapping[str, LockState], selection: Selection
+) -> dict[str, Step]:
+    steps: dict[str, Step] = {}
+    for layer in layers:
+        name = layer.env_name
+        changing = [below for below in layer.lower if steps[below].need in (Need.YES, Need.MAYBE)]
+        need, reason = _lock_need(states[name], selection.of(name).lock, changing)
+        steps[name] = Step(action="lock", env_name=name, need=need, reason=reason)
+    return steps
+
+
+def _lock_need(state: LockState, extent: Extent, changing: Sequence[str]) -> tuple[Need, str]:
+    """Return whether a layer is to be locked, and why.
+
+    Args:
+        state: What is known about its lock.
+        extent: What was asked for.
+        changing: The layers below it whose locks may change.
+    """
+    if state.outdated and extent is Extent.NO:
+        return Need.BLOCKED, state.outdated
+    if state.outdated and state.certain:
+        return Need.YES, state.outdated
+    if extent is Extent.YES:
+        return Need.YES, "it is to be locked anew"
+    if state.outdated:
+        return Need.MAYBE, state.outdated
+    if changing:
+        return Need.MAYBE, f"{changing[0]} below it is to be locked"
+    return Need.NO, "its lock is valid"
+
+
+def _outdated_by(step: Step) -> str | None:
+    return None if step.need is Need.NO else step.reason
+
+
+def _build_steps(
+    layers: Iterable[LayerSpec],
+    found: Mapping[str, Target],
+    locking: Mapping[str, Step],
+    selection: Selection,
+    outlook: Outlook,
+) -> dict[str, Step]:
+    steps = {}
+    for layer in layers:
+        name = layer.env_name
+        operations = selection.of(name)
+        if operations.build or operations.publish:
+            if name in found:
+                built = None if operations.clean else outlook.built_key(name)
+                need, reason = _build_need(built, found[name].key, operations)
+            else:
+                need, reason = _unlocked_need(locking, layer)
+            steps[name] = Step(action="build", env_name=name, need=need, reason=reason)
+    return steps
+
+
+def _build_need(built: str | None, key: str, operations: Operations) -> tuple[Need, str]:
+    if built == key:
+        return Need.NO, "nothing in it changed"
+    reason = "it is not built yet" if built is None else "its contents changed"
+    if operations.clean:
+        reason = _CLEANED
+    return (Need.YES if operations.build else Need.BLOCKED), reason
+
+
+def _unlocked_need(locking: Mapping[str, Step], layer: LayerSpec) -> tuple[Need, str]:
+    blocked = [
+        name for name in (layer.env_name, *layer.lower) if locking[name].need is Need.BLOCKED
+    ]
+    if blocked:
+        return Need.BLOCKED, f"the lock of {blocked[0]} is outdated"
+    return Need.MAYBE, "its lock is to be made first"
 
 
 def _output_steps(
-    layers: tuple[LayerSpec, ...],
-    action: str,
+    layers: Iterable[LayerSpec],
+    goal: Goal,
+    *,
     found: Mapping[str, Target],
-    steps: Sequence[Step],
+    building: Mapping[str, Step],
+    selection: Selection,
     outlook: Outlook,
 ) -> list[Step]:
-    building = {step.env_name: step for step in steps if step.action == "build"}
     in_place = outlook.outputs()
     planned = []
-    for layer in layers:
-        name = layer.env_name
+    stack = [layer.env_name for layer in layers]
+    for name in stack:
+        extent = selection.of(name).publish
+        if not extent:
+            continue
         if building[name].need is not Need.NO:
-            need, reason = Need.MAYBE, building[name].reason
+            blocked = building[name].need is Need.BLOCKED
+            need, reason = (Need.BLOCKED if blocked else Need.MAYBE), building[name].reason
+        elif extent is Extent.YES:
+            need, reason = Need.YES, "it is to be made anew"
         elif name not in in_place:
             need, reason = Need.YES, "its output is not there"
         elif not in_place[name](found[name]):
             need, reason = Need.YES, "its output is older"
         else:
             need, reason = Need.NO, "its output is in place"
-        planned.append(Step(action=action, env_name=name, need=need, reason=reason))
-    gone = [name for name in in_place if name not in building]
+        planned.append((name, need, reason))
     reason = "its output is there, and it is not in the stack any more"
-    planned += [Step(action=action, env_name=name, need=Need.YES, reason=reason) for name in gone]
-    return planned
+    planned += [(name, Need.YES, reason) for name in in_place if name not in stack]
+    action = OUTPUT_ACTIONS[goal]
+    return [
+        Step(action=action, env_name=name, need=need, reason=reason)
+        for name, need, reason in planned
+    ]

@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from enum import Enum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import logging
 
 
 class Kind(Enum):
@@ -23,7 +26,17 @@ class Kind(Enum):
     WARNING = "warning"
     """Something that the user should know, and may want to change."""
     DETAIL = "detail"
-    """Commands, their output, decisions: shown when verbose."""
+    """Commands and decisions: shown when verbose."""
+    TRACE = "trace"
+    """What tools are given and what they say: shown when more verbose."""
+
+
+_NEEDED = {Kind.DETAIL: 1, Kind.TRACE: 2}
+
+
+def is_shown(kind: Kind, verbosity: int) -> bool:
+    """Tell whether a message is for a user who asked *verbosity* times for more."""
+    return verbosity >= _NEEDED.get(kind, 0)
 
 
 class Progress(Protocol):
@@ -53,16 +66,16 @@ class LineReporter:
 
     Args:
         write: Receives the kind and the text.
-        verbose: Whether `Kind.DETAIL` messages are passed on.
+        verbosity: 1 passes on `Kind.DETAIL` messages, 2 those of `Kind.TRACE` too.
     """
 
-    def __init__(self, write: Callable[[Kind, str], None], *, verbose: bool = False) -> None:
+    def __init__(self, write: Callable[[Kind, str], None], *, verbosity: int = 0) -> None:
         self._write = write
-        self._verbose = verbose
+        self._verbosity = verbosity
 
     def say(self, kind: Kind, message: str) -> None:
         """Pass the message on, unless it is a detail nobody asked for."""
-        if kind is not Kind.DETAIL or self._verbose:
+        if is_shown(kind, self._verbosity):
             self._write(kind, message)
 
     @contextmanager
@@ -75,6 +88,18 @@ class LineReporter:
 def silent() -> LineReporter:
     """Return a reporter that shows nothing."""
     return LineReporter(lambda _kind, _message: None)
+
+
+def logged(logger: logging.Logger) -> LineReporter:
+    """Return a reporter that sends messages to *logger*: warnings as such, details as debug."""
+    import logging  # noqa: PLC0415 - costs 10 ms, and a shell shows messages itself
+
+    levels = {Kind.WARNING: logging.WARNING, Kind.DETAIL: logging.DEBUG, Kind.TRACE: logging.DEBUG}
+
+    def write(kind: Kind, message: str) -> None:
+        logger.log(levels.get(kind, logging.INFO), "%s", message)
+
+    return LineReporter(write, verbosity=2)
 
 
 def human_size(size: int) -> str:

@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from venvlayers.report import Kind, Progress
+from venvlayers.report import Kind, Progress, is_shown
 
-_STYLES = {Kind.STEP: "bold", Kind.WARNING: "yellow", Kind.DETAIL: "dim"}
+_STYLES = {Kind.STEP: "bold", Kind.WARNING: "yellow", Kind.DETAIL: "dim", Kind.TRACE: "dim"}
 
 
 class _Bar:
@@ -35,18 +35,18 @@ class TerminalReporter:
     """Writes styled lines to standard error, and bars for long work.
 
     Args:
-        verbose: Whether details are shown.
+        verbosity: How much is shown, as for `LineReporter`.
         console: Where to write; standard error when not given.
     """
 
-    def __init__(self, *, verbose: bool = False, console: Console | None = None) -> None:
+    def __init__(self, *, verbosity: int = 0, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True, highlight=False, soft_wrap=True)
-        self._verbose = verbose
+        self._verbosity = verbosity
         self._lock = threading.Lock()
 
     def say(self, kind: Kind, message: str) -> None:
         """Show a message above whatever is in progress."""
-        if kind is Kind.DETAIL and not self._verbose:
+        if not is_shown(kind, self._verbosity):
             return
         with self._lock:
             prefix = "warning: " if kind is Kind.WARNING else ""

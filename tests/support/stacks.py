@@ -31,7 +31,7 @@ class Messages:
     @property
     def reporter(self) -> LineReporter:
         """A reporter that sends everything here, details included."""
-        return LineReporter(lambda kind, text: self.lines.append((kind, text)), verbose=True)
+        return LineReporter(lambda kind, text: self.lines.append((kind, text)), verbosity=1)
 
     def of(self, kind: Kind) -> list[str]:
         """Return the messages of one kind."""

@@ -143,6 +143,23 @@ def _remove_older(layout: Layout, env_name: str, platform: Platform, place: Path
         remove_tree(recorded[0])
 
 
+def remove_environment(layout: Layout, env_name: str, platform: Platform) -> bool:
+    """Remove the environment of a layer, and what is known about it; tell if there was one.
+
+    Raises:
+        BuildError: It cannot be removed.
+    """
+    recorded = _recorded(layout, env_name, platform)
+    place = recorded[0] if recorded else layout.environment(env_name, platform)
+    found = place.is_dir()
+    try:
+        layout.environment_record(env_name, platform).unlink(missing_ok=True)
+        remove_tree(place)
+    except OSError as error:
+        raise BuildError(f"{place} cannot be removed: {os_reason(error)}") from error
+    return found
+
+
 def describe(order: Order, context: BuildContext) -> LayerEnvironment:
     """Return the environment that is in place for *order*, which was built before."""
     layer, lock = order.layer, order.lock

@@ -8,7 +8,7 @@ byte for byte, is not written again. Nothing in here knows how to compress.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -50,6 +50,7 @@ def publish(
     reporter: Reporter,
     *,
     order: Sequence[str] = (),
+    anew: Container[str] = (),
 ) -> tuple[PublishedLayer, ...]:
     """Pack *layers* and describe them; return what the manifest lists.
 
@@ -61,6 +62,7 @@ def publish(
         outputs: Where and how.
         reporter: Where progress goes.
         order: The environment names in the order that the manifest has; that of *layers* if empty.
+        anew: The environment names of layers that are packed although their archive is in place.
 
     Raises:
         PublishError: It cannot be done; earlier outputs are as they were.
@@ -77,7 +79,8 @@ def publish(
                 published += _kept(layer, outputs, remembered, records, reporter)
                 continue
             name = outputs.archive_name(layer.deployed_name)
-            reused = _reusable(remembered.get(name), outputs.recipe(layer))
+            before = None if layer.env_name in anew else remembered.get(name)
+            reused = _reusable(before, outputs.recipe(layer))
             records[name] = reused or _pack(layer, outputs, staging, reporter)
             published.append(_published(layer, records[name], reused=bool(reused)))
             if reused:

@@ -34,7 +34,7 @@ def said() -> Said:
 def context(tmp_path: Path, said: Said) -> RuntimeContext:
     return RuntimeContext(
         uv=find_uv(),
-        reporter=LineReporter(said, verbose=True),
+        reporter=LineReporter(said, verbosity=1),
         work_dir=tmp_path / "work",
     )
 

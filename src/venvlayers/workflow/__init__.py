@@ -1,0 +1,148 @@
+"""Doing what a plan says: the one entry of every shell.
+
+`perform` plans, and returns at once when nothing is to be done. Otherwise it
+takes the stack's guard, so that two builds in one project follow each other,
+and hands each stage the values that the stage before returned: specification,
+locks, environments, archives. Stages are imported when they are needed: this
+module and `run.py` are all that a run with nothing to do imports of this room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from venvlayers.errors import BuildError, LockError
+from venvlayers.files import os_reason
+from venvlayers.guard import guarded
+from venvlayers.plan import Goal, Need, Plan, Step
+from venvlayers.report import Reporter
+from venvlayers.request import LockPolicy, Request
+from venvlayers.workflow.outcome import Outcome
+from venvlayers.workflow.run import Run, is_locked, is_tagged, make_plan, start
+
+if TYPE_CHECKING:
+    from venvlayers.publish.metadata import Metadata
+    from venvlayers.publish.outputs import PublishedLayer
+
+__all__ = ["LockPolicy", "Outcome", "Request", "clean", "perform", "preview", "requested"]
+
+
+def perform(request: Request, reporter: Reporter) -> Outcome:
+    """Do what was asked for, as far as it is not done.
+
+    Raises:
+        VenvstacksError: It cannot be done; earlier outputs are as they were.
+    """
+    try:
+        return _perform(request, reporter)
+    except OSError as error:  # stages explain theirs; this is a disk that filled in between
+        raise BuildError(
+            f"this cannot be done here: {os_reason(error)}",
+            hint="is there space, and may you write there?",
+        ) from error
+
+
+def _perform(request: Request, reporter: Reporter) -> Outcome:
+    run = start(request, reporter)
+    plan = make_plan(run)
+    if plan.is_done:
+        return _outcome(run, plan, tuple(layer for _, layer in run.published_before.values()))
+    _refuse(run, plan)
+    from venvlayers.workflow.stages import carry_out, require_output_dir  # noqa: PLC0415
+
+    require_output_dir(run)
+    with guarded(run.layout, run.spec.root, reporter):
+        run = replace(run)  # forgets what was in place: another build may have changed it
+        plan = make_plan(run)
+        _refuse(run, plan)
+        return _outcome(run, plan, carry_out(run, plan))
+
+
+def preview(request: Request, reporter: Reporter) -> Plan:
+    """Return what `perform` would do.
+
+    Raises:
+        VenvstacksError: The specification, the request or a lock cannot be used.
+    """
+    return make_plan(start(request, reporter))
+
+
+def requested(request: Request, reporter: Reporter) -> Metadata:
+    """Return the manifest that publishing would write, without what only archives tell.
+
+    Nothing is done, and nothing has to be built for it; locks have to be valid.
+
+    Raises:
+        VenvstacksError: The specification, the request or a lock cannot be used.
+    """
+    run = start(replace(request, lock=LockPolicy.NEVER), reporter)
+    plan = make_plan(run)
+    _refuse_locks(plan.blocked("lock"))
+    from venvlayers.workflow.stages import requested_manifest  # noqa: PLC0415
+
+    return requested_manifest(run, plan)
+
+
+def _refuse(run: Run, plan: Plan) -> None:
+    """Refuse to go on where something would have to be done, and must not."""
+    if is_locked(run):
+        needed = [step for step in plan.steps if step.action == "lock" and step.need is Need.YES]
+        if needed:
+            raise LockError(
+                "locks would change, which --locked or VENVSTACKS_LOCKED forbids:\n"
+                + _listed(needed),
+                hint="lock without it, review the result and commit it",
+            )
+    _refuse_locks(plan.blocked("lock"))
+    if blocked := plan.blocked("build"):
+        raise BuildError(
+            f"environments are not up to date, and are not to be built:\n{_listed(blocked)}",
+            hint="leave out --no-build",
+        )
+
+
+def _refuse_locks(blocked: Iterable[Step]) -> None:
+    if outdated := list(blocked):
+        raise LockError(
+            f"locks are missing or outdated:\n{_listed(outdated)}",
+            hint="make them with `venvstacks lock --if-needed`, or on the way "
+            "with `venvstacks build --lock-if-needed`",
+        )
+
+
+def _listed(steps: Iterable[Step]) -> str:
+    return "\n".join(f"  - {step.env_name}: {step.reason}" for step in steps)
+
+
+def _outcome(run: Run, plan: Plan, published: tuple[PublishedLayer, ...]) -> Outcome:
+    from venvlayers.publish.manifest import manifest_path  # noqa: PLC0415
+
+    artifact = {
+        Goal.LOCK: run.layout.lock_dir,
+        Goal.BUILD: run.layout.environments(run.platform),
+        Goal.PUBLISH: manifest_path(run.output_dir, run.platform if is_tagged(run) else None),
+        Goal.EXPORT: run.output_dir,
+    }[plan.goal]
+    order = {name: number for number, name in enumerate(run.order)}
+    listed = sorted(published, key=lambda layer: order.get(layer.env_name, len(order)))
+    return Outcome(
+        plan=plan,
+        artifact=artifact,
+        done=tuple(run.done),
+        changes=dict(run.changes),
+        published=tuple(listed),
+    )
+
+
+def clean(output_dir: Path) -> None:
+    """Remove what the manifests in *output_dir* list, and nothing else.
+
+    Raises:
+        PublishError: Something cannot be removed.
+    """
+    from venvlayers.publish.outputs import clean as clean_outputs  # noqa: PLC0415
+
+    clean_outputs(output_dir)

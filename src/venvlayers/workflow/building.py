@@ -1,0 +1,114 @@
+"""The stage that fills environments, side by side, each when what it needs is there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
+from typing import Any
+
+from venvlayers.build.environment import (
+    BuildContext,
+    Order,
+    build_layer,
+    describe,
+    looks_below,
+    recorded_key,
+    refuse_shadowing,
+)
+from venvlayers.build.model import LayerEnvironment
+from venvlayers.errors import BuildError
+from venvlayers.lock.model import LayerLock
+from venvlayers.lock.settings import index_settings
+from venvlayers.lock.state import lock_states
+from venvlayers.plan import Plan, Target, buildable, targets
+from venvlayers.workflow.run import Run, all_sources, fingerprint, runtime_context
+from venvlayers.workflow.steps import step
+
+
+def build_context(run: Run) -> BuildContext:
+    """Return what building works with."""
+    return BuildContext(
+        layout=run.layout,
+        platform=run.platform,
+        runtime=runtime_context(run),
+        sources=all_sources(),
+        indexes=index_settings(run.spec),
+    )
+
+
+def build_stage(
+    run: Run, plan: Plan, locks: Mapping[str, LayerLock]
+) -> Generator[LayerEnvironment, None, None]:
+    """Yield the environment of every selected layer for this platform, built where it has to be.
+
+    Environments only hold paths to those below, so they are filled side by side, and come
+    in the order in which they are ready. The generator is to be closed.
+    """
+    context = build_context(run)
+    orders = [
+        Order(target=target, lock=locks[target.layer.env_name])
+        for target in final_targets(run, plan)
+    ]
+    pool = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1))
+    built: dict[str, Future[LayerEnvironment]] = {}
+    try:
+        for order in orders:
+            # In this order, so what a task waits for has begun before it.
+            lower = [built[name] for name in order.layer.lower if name in built]
+            built[order.layer.env_name] = pool.submit(_built, run, order, context, lower)
+        waiting = list(built.values())
+        while waiting:
+            done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+            ready = next(future for future in waiting if future in done)
+            waiting.remove(ready)
+            yield ready.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        _wait_out(built.values())
+
+
+def final_targets(run: Run, plan: Plan) -> list[Target]:
+    """Return what environments are to be, now that every lock is valid."""
+    layers = buildable(plan.layers, run.platform)
+    states = lock_states(replace(run.spec, layers=plan.layers), run.layout)
+    found = targets(layers, states, run.platform, fingerprint(run))
+    selected = [run.selection.of(layer.env_name) for layer in layers]
+    return [
+        found[layer.env_name]
+        for layer, operations in zip(layers, selected, strict=True)
+        if operations.build or operations.publish
+    ]
+
+
+def _wait_out(work: Iterable[Future[Any]]) -> None:
+    """Wait until nothing is written any more, however often the user presses Ctrl-C."""
+    begun = [future for future in work if not future.cancelled()]
+    while True:
+        try:
+            wait(begun)
+        except KeyboardInterrupt:
+            continue
+        return
+
+
+def _built(
+    run: Run, order: Order, context: BuildContext, lower: Sequence[Future[LayerEnvironment]]
+) -> LayerEnvironment:
+    name = order.layer.env_name
+    if order.layer.launch_module:
+        wait(lower)
+        refuse_shadowing(order, context)
+    if recorded_key(run.layout, name, run.platform) == order.target.key:
+        return describe(order, context)
+    if not run.selection.of(name).build:
+        raise BuildError(
+            f"{name} is not up to date, and is not to be built: its lock has changed",
+            hint="leave out --no-build",
+        )
+    if looks_below(order, context):
+        wait(lower)
+    run.done.append(("build", name))
+    with step(run, f"building {name}"):
+        return build_layer(order, context)

@@ -1,0 +1,66 @@
+"""What a run did, as a value, as lines for people, and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from venvlayers.plan import Goal, Plan
+from venvlayers.report import human_size
+
+if TYPE_CHECKING:
+    from venvlayers.lock.model import Change
+    from venvlayers.publish.outputs import PublishedLayer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a run did.
+
+    Attributes:
+        plan: What there was to do.
+        artifact: The manifest, or the directory, that stands for the result.
+        done: What was cleaned, locked, built and exported: actions with the names of layers.
+        changes: What changed in locks, by environment name.
+        published: The layers that the manifest lists, also those that were in place.
+    """
+
+    plan: Plan
+    artifact: Path
+    done: tuple[tuple[str, str], ...] = ()
+    changes: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
+    published: tuple[PublishedLayer, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the outcome as a JSON value."""
+        return {
+            "artifact": str(self.artifact),
+            "done": [{"action": action, "layer": layer} for action, layer in self.done],
+            "lock_changes": {
+                name: [asdict(change) for change in changes]
+                for name, changes in self.changes.items()
+            },
+            "published": [{**layer.metadata, "reused": layer.reused} for layer in self.published],
+        }
+
+
+def summary(outcome: Outcome) -> list[str]:
+    """Return what was made, a line each, for people."""
+    if outcome.plan.goal is not Goal.PUBLISH:
+        return [f"{action}: {layer}" for action, layer in outcome.done] or ["nothing to do"]
+    rows = [
+        (
+            layer.archive.name,
+            human_size(layer.metadata["archive_size"]),
+            f"sha256:{layer.metadata['archive_hashes']['sha256'][:12]}",
+            "unchanged" if layer.reused else "new",
+        )
+        for layer in outcome.published
+    ]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+    return [
+        f"{name:<{widths[0]}}  {size:>{widths[1]}}  {digest}  {state}"
+        for name, size, digest, state in rows
+    ] or ["nothing to do"]

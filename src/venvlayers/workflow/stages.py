@@ -1,0 +1,199 @@
+"""The stages in the order of a plan, each given what the one before returned.
+
+Imported when there is something to do; the building of environments, which
+has threads to look after, is in `building.py`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+
+from venvlayers.build.environment import Order, describe, remove_environment
+from venvlayers.build.model import LayerEnvironment
+from venvlayers.deploy.export import export
+from venvlayers.lock.lock import LockContext, NewLock, load_lock, lock_layer, save_locks
+from venvlayers.lock.model import Change, LayerLock
+from venvlayers.lock.state import LockState, lock_state
+from venvlayers.plan import OUTPUT_ACTIONS, Goal, Plan, buildable
+from venvlayers.publish.manifest import combined, write_export_manifests
+from venvlayers.publish.metadata import Metadata, layer_metadata
+from venvlayers.publish.outputs import PublishedLayer, explained
+from venvlayers.publish.publish import Kept, publish
+from venvlayers.report import Kind
+from venvlayers.selection import Extent
+from venvlayers.spec.model import LayerSpec
+from venvlayers.workflow.building import build_context, build_stage, final_targets
+from venvlayers.workflow.run import (
+    Run,
+    all_sources,
+    outputs,
+    runtime_context,
+    source_date_epoch,
+)
+from venvlayers.workflow.steps import step
+
+
+def require_output_dir(run: Run) -> None:
+    """Refuse an output directory that cannot be written to, before anything is built for it.
+
+    Raises:
+        PublishError: It cannot.
+    """
+    if run.request.goal not in OUTPUT_ACTIONS:
+        return
+    place = run.output_dir
+    while not os.path.lexists(place):
+        place = place.parent
+    with explained(run.output_dir):
+        if not place.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
+
+
+def carry_out(run: Run, plan: Plan) -> tuple[PublishedLayer, ...]:
+    """Do what *plan* says; return the layers that were published, also those in place.
+
+    Raises:
+        VenvstacksError: A stage cannot be done; earlier outputs are as they were.
+    """
+    _clean_stage(run)
+    locks = _lock_stage(run, plan)
+    if run.request.goal is Goal.LOCK:
+        return ()
+    with closing(build_stage(run, plan, locks)) as environments:
+        if run.request.goal is Goal.PUBLISH:
+            return _publish_stage(run, environments)
+        made = sorted(environments, key=lambda made: run.order.index(made.env_name))
+    if run.request.goal is Goal.EXPORT:
+        _export_stage(run, _to_publish(run, made))
+    return ()
+
+
+def _clean_stage(run: Run) -> None:
+    for name, operations in run.selection.operations.items():
+        if operations.clean and remove_environment(run.layout, name, run.platform):
+            run.done.append(("clean", name))
+            run.reporter.say(Kind.STEP, f"removed the environment of {name}")
+
+
+def _lock_stage(run: Run, plan: Plan) -> dict[str, LayerLock]:
+    """Return the lock of every layer of the plan, made anew where it has to be."""
+    context = LockContext(
+        layout=run.layout,
+        runtime=runtime_context(run),
+        sources=all_sources(),
+        now=datetime.now(UTC),
+        upgrade=run.upgrade,
+        local_wheels=run.local_wheels,
+        use_index=run.request.use_index,
+    )
+    locks: dict[str, LayerLock] = {}
+    new: list[NewLock] = []
+    for layer in plan.layers:
+        lower = [locks[name] for name in layer.lower]
+        state = _state(run, layer, lower)
+        if state.saved and not state.outdated:
+            python = lower[-1].python if lower else None
+            locks[layer.env_name] = load_lock(state.saved, layer.env_name, python)
+        else:
+            run.done.append(("lock", layer.env_name))
+            with step(run, f"locking {layer.env_name}", state.outdated):
+                new.append(lock_layer(run.spec, layer, lower, context))
+            locks[layer.env_name] = new[-1].lock
+    save_locks(run.layout, new)
+    _tell_changes(run, new)
+    return locks
+
+
+def _state(run: Run, layer: LayerSpec, lower: Sequence[LayerLock]) -> LockState:
+    """Return what is to become of a lock, now that those below are as they will be."""
+    name = layer.env_name
+    if name in run.selection.reset:
+        return LockState(saved=None, outdated="it is to be reset")
+    hashes = [lock.requirements_hash for lock in lower]
+    state = lock_state(run.spec, layer, run.layout, hashes)
+    if run.selection.of(name).lock is Extent.YES and not state.outdated:
+        return LockState(saved=state.saved, outdated="it is to be locked anew")
+    return state
+
+
+def _tell_changes(run: Run, new: Iterable[NewLock]) -> None:
+    """Show what is different in new locks, a line a package."""
+    for lock in new:
+        if lock.changes:
+            run.changes[lock.lock.env_name] = lock.changes
+            table = "\n".join(change_table(lock.changes))
+            run.reporter.say(Kind.INFO, f"changes in the lock of {lock.lock.env_name}:\n{table}")
+
+
+def change_table(changes: Sequence[Change]) -> Iterator[str]:
+    """Yield the lines of a table: package, from, to, because of."""
+    rows = [("package", "from", "to", "because of")]
+    rows += [
+        (change.package, change.before or "-", change.after or "-", change.because)
+        for change in changes
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for row in rows:
+        cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
+        yield "  " + "  ".join([*cells, row[3]]).rstrip()
+
+
+def _to_publish(run: Run, made: Iterable[LayerEnvironment]) -> Iterator[LayerEnvironment]:
+    """Yield what is to be published; the others were only built because they are needed."""
+    return (environment for environment in made if run.selection.of(environment.env_name).publish)
+
+
+def _publish_stage(run: Run, made: Iterable[LayerEnvironment]) -> tuple[PublishedLayer, ...]:
+    def layers() -> Iterator[LayerEnvironment | Kept]:
+        yield from kept(run)
+        yield from _to_publish(run, made)
+
+    forced = {
+        name
+        for name, operations in run.selection.operations.items()
+        if operations.publish is Extent.YES
+    }
+    return publish(layers(), outputs(run), run.reporter, order=run.order, anew=forced)
+
+
+def kept(run: Run) -> Iterator[Kept]:
+    """Yield the layers of the stack that are not published now, and stay in the manifest."""
+    for layer in buildable(run.spec.layers, run.platform):
+        if not run.selection.of(layer.env_name).publish:
+            yield Kept(kind=layer.kind, env_name=layer.env_name)
+
+
+def _export_stage(run: Run, made: Iterable[LayerEnvironment]) -> None:
+    environments = list(made)
+    run.done.extend(("local-export", environment.env_name) for environment in environments)
+    with step(run, f"exporting to {run.output_dir}"):
+        timestamp = source_date_epoch()
+        export(environments, run.output_dir, timestamp=timestamp, reporter=run.reporter)
+        write_export_manifests(environments, run.output_dir)
+
+
+def requested_manifest(run: Run, plan: Plan) -> Metadata:
+    """Return what would be said of the layers that would be published."""
+    locks = _lock_stage(run, plan)
+    context = build_context(run)
+    targets = [
+        target
+        for target in final_targets(run, plan)
+        if run.selection.of(target.layer.env_name).publish
+    ]
+    archives = outputs(run) if run.request.goal is Goal.PUBLISH else None
+    entries = []
+    for target in targets:
+        described = describe(Order(target=target, lock=locks[target.layer.env_name]), context)
+        metadata = layer_metadata(described)
+        if archives:
+            metadata["target_platform"] = run.platform.name
+            metadata["archive_name"] = archives.archive_name(described.deployed_name)
+        entries.append((described.kind, metadata))
+    return combined(entries)
