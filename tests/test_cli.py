@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import shutil
 import sys
+import textwrap
 from pathlib import Path
 
 import click
@@ -14,9 +15,10 @@ from click.testing import CliRunner
 
 from support.command import venvstacks
 from support.projects import Project
-from venvlayers import __version__, workflow
+from venvlayers import __version__
 from venvlayers.cli import cli, main
 from venvlayers.platforms import host_platform
+from venvlayers.workflow import status
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="local runtimes are for Linux")
 
@@ -30,6 +32,12 @@ def invoke(*arguments: str) -> tuple[int, str]:
     result = CliRunner().invoke(cli, arguments)
     assert result.exception is None or isinstance(result.exception, SystemExit)
     return result.exit_code, result.output
+
+
+def edit(project: Project, kind: str, **keys: object) -> None:
+    stack = project.stack()
+    stack[kind][0].update(keys)
+    project.set_stack(stack)
 
 
 def test_x16_version() -> None:
@@ -118,24 +126,43 @@ def test_the_specification_is_not_there(tmp_path: Path) -> None:
 # Subcommands.
 
 
-def test_show_as_a_table(published_project: Project) -> None:
-    published_project.write("top.py", "print('changed')\n")
+def test_show_as_a_tree(published_project: Project) -> None:
+    """N1."""
+    edit(published_project, "frameworks", requirements=["storey", "ground"])
     before = sorted(published_project.root.rglob("*"))
     result = venvstacks("show", cwd=published_project.root, check=True)
-    lines = result.stdout.splitlines()
-    assert lines[0] == "  lock         base              its lock is valid"
-    assert "* build        app-top           its contents changed" in lines
-    assert "? publish      app-top           its contents changed" in lines
+    assert result.stdout == textwrap.dedent("""\
+        pyproject.toml
+        runtimes
+            base
+        frameworks
+          * framework-middle: its requirements changed
+              base
+        applications
+          * app-top: framework-middle below it is to be locked
+              framework-middle
+              base
+        """)
     assert result.stderr == ""
     assert sorted(published_project.root.rglob("*")) == before
 
 
 def test_show_as_json(unbuilt_project: Project) -> None:
+    """N2, G24 G31: operations are not a matter of showing."""
     result = venvstacks("show", "--json", cwd=unbuilt_project.root, check=True)
     document = json.loads(result.stdout)
-    assert (document["goal"], document["platform"]) == ("publish", HERE)
-    assert [step["layer"] for step in document["steps"]] == [*LAYERS] * 3
-    assert {step["need"] for step in document["steps"]} == {"yes", "maybe", "no"}
+    assert list(document) == ["spec_name", "runtimes", "frameworks", "applications", "plan"]
+    assert (document["spec_name"], document["plan"]) == ("pyproject.toml", None)
+    assert document["applications"] == [
+        {
+            "name": "app-top",
+            "install_target": "app-top",
+            "has_valid_lock": True,
+            "lock_problem": None,
+            "selected_operations": None,
+            "dependencies": ["framework-middle", "base"],
+        }
+    ]
 
 
 def test_lock(unbuilt_project: Project) -> None:
@@ -205,18 +232,32 @@ def test_local_export(published_project: Project) -> None:
 
 
 @pytest.mark.parametrize("how", ["option", "variable"])
-@pytest.mark.parametrize("command", ["lock", "build", "publish", "local-export"])
-def test_locked(published_project: Project, how: str, command: str) -> None:
-    stack = published_project.stack()
-    stack["applications"][0]["requirements"] = []
-    published_project.set_stack(stack)
+@pytest.mark.parametrize("command", [("lock",), ("build", "--lock-if-needed")], ids=" ".join)
+def test_locked(published_project: Project, how: str, command: tuple[str, ...]) -> None:
+    edit(published_project, "applications", requirements=[])
     option = ["--locked"] if how == "option" else []
     env = {"VENVSTACKS_LOCKED": "1"} if how == "variable" else {}
-    result = venvstacks(command, *option, cwd=published_project.root, env=env)
+    result = venvstacks(*command, *option, cwd=published_project.root, env=env)
     assert result.returncode == 4
     assert "app-top: its requirements changed" in result.stderr
     assert "hint: lock without it" in result.stderr
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize("command", ["build", "publish", "local-export"])
+def test_an_outdated_lock_is_an_error_that_says_what_to_do(
+    published_project: Project, command: str
+) -> None:
+    """I6: nobody but `lock`, and `build --lock-if-needed`, changes a lock."""
+    edit(published_project, "applications", requirements=[])
+    result = venvstacks(command, cwd=published_project.root)
+    assert (result.returncode, result.stdout) == (4, "")
+    assert result.stderr == (
+        "error: locks are missing or outdated:\n"
+        "  - app-top: its requirements changed\n"
+        "hint: make them with `venvstacks lock --if-needed`, or on the way with "
+        "`venvstacks build --lock-if-needed`\n"
+    )
 
 
 # How much is said.
@@ -232,13 +273,18 @@ def test_quiet_and_verbose(published_project: Project, option: str | None) -> No
     assert (steps, commands) == (option not in ("-q", "--quiet"), option in ("-v", "--verbose"))
 
 
-def test_quiet_still_warns(published_project: Project) -> None:
+def test_quiet_is_errors_only(published_project: Project) -> None:
+    """F4."""
     stack = published_project.stack()
     runtime = stack["runtimes"][0]
     runtime["fully_versioned_name"] = runtime.pop("python_implementation")
     published_project.set_stack(stack)
-    result = venvstacks("build", "-q", cwd=published_project.root, check=True)
+    root = published_project.root
+    result = venvstacks("build", cwd=root, check=True)
     assert result.stderr.startswith("warning: tool.venvstacks.runtimes[0].fully_versioned_name: is")
+    for arguments in (("build", "-q"), ("-q", "build")):
+        assert venvstacks(*arguments, cwd=root, check=True).stderr == ""
+    assert venvstacks("build", "-q", "nothing", cwd=root).stderr.startswith("error: ")
 
 
 def test_results_and_the_rest_go_to_different_streams(published_project: Project) -> None:
@@ -254,7 +300,7 @@ def test_results_and_the_rest_go_to_different_streams(published_project: Project
 
 
 @pytest.mark.parametrize(
-    ("raised", "status", "said"),
+    ("raised", "code", "said"),
     [
         (KeyboardInterrupt(), 130, "interrupted; earlier outputs are as they were\n"),
         (click.Abort(), 130, "interrupted; earlier outputs are as they were\n"),
@@ -266,16 +312,16 @@ def test_how_it_ends(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     raised: BaseException,
-    status: int,
+    code: int,
     said: str,
 ) -> None:
     def load(_path: Path) -> None:
         raise raised
 
-    monkeypatch.setattr(workflow, "load", load)
+    monkeypatch.setattr(status, "load", load)
     with pytest.raises(SystemExit) as caught:
         main(["show"])
-    assert caught.value.code == status
+    assert caught.value.code == code
     assert capsys.readouterr().err.endswith(said)
 
 

@@ -56,12 +56,12 @@ def cli(context: click.Context, *, verbose: int, quiet: bool) -> None:
     option.VERBOSE,
     option.QUIET,
 )
-def show(spec: Path, **given: Any) -> None:
+def show(**given: Any) -> None:
     """Show layers, what they depend on, and whether their locks are valid.
 
     Layers that are included are shown with all below and above them.
     """
-    status = stack_status(_request(spec, Goal.LOCK, given), _reporter(given))
+    status = stack_status(show_request(given), _reporter(given))
     _print(status, as_json=given["as_json"])
 
 
@@ -82,10 +82,9 @@ def show(spec: Path, **given: Any) -> None:
     option.CLEAN,
     *_MESSAGES,
 )
-def lock(spec: Path, **given: Any) -> None:
+def lock(**given: Any) -> None:
     """Lock layers, keeping the versions that they had where those still fit."""
-    policy = LockPolicy.IF_NEEDED if given["if_needed"] else LockPolicy.ALWAYS
-    _run(_request(spec, Goal.LOCK, given, lock=policy), given)
+    _run(lock_request(given), given)
 
 
 @cli.command(cls=GroupedCommand)
@@ -115,16 +114,9 @@ def lock(spec: Path, **given: Any) -> None:
     option.LEVEL,
     *_MESSAGES,
 )
-def build(spec: Path, **given: Any) -> None:
+def build(**given: Any) -> None:
     """Build environments for this machine's platform."""
-    if given["reset_lock"] and not given["lock_if_needed"]:
-        raise click.UsageError("--reset-lock needs --lock-if-needed: nothing else is locked.")
-    if given["include_dependencies"] is not None:
-        for operation in ("lock", "build", "publish"):
-            given[f"{operation}_dependencies"] = given["include_dependencies"]
-    policy = LockPolicy.IF_NEEDED if given["lock_if_needed"] else LockPolicy.NEVER
-    goal = Goal.PUBLISH if given["publish"] else Goal.BUILD
-    _run(_request(spec, goal, given, lock=policy), given)
+    _run(build_request(given), given)
 
 
 @cli.command(cls=GroupedCommand)
@@ -143,12 +135,12 @@ def build(spec: Path, **given: Any) -> None:
     option.DRY_RUN,
     *_MESSAGES,
 )
-def publish(spec: Path, **given: Any) -> None:
+def publish(**given: Any) -> None:
     """Pack environments, with metadata and a manifest.
 
     What is not up to date is built first; locks are used as they are.
     """
-    _run(_request(spec, Goal.PUBLISH, given, lock=LockPolicy.NEVER), given)
+    _run(publish_request(given), given)
 
 
 @cli.command("local-export", cls=GroupedCommand)
@@ -164,12 +156,12 @@ def publish(spec: Path, **given: Any) -> None:
     option.DRY_RUN,
     *_MESSAGES,
 )
-def local_export(spec: Path, **given: Any) -> None:
+def local_export(**given: Any) -> None:
     """Copy environments as they would be deployed, without packing.
 
     What is not up to date is built first; locks are used as they are.
     """
-    _run(_request(spec, Goal.EXPORT, given, lock=LockPolicy.NEVER), given)
+    _run(export_request(given), given)
 
 
 _REQUEST_OPTIONS = (
@@ -197,12 +189,47 @@ _CHOICE_OPTIONS = (
 )
 
 
-def _request(
-    spec: Path, goal: Goal, given: dict[str, Any], *, lock: LockPolicy = LockPolicy.NEVER
-) -> Request:
-    """Return the request that a subcommand's options make; what it has not keeps its default."""
+def show_request(given: dict[str, Any]) -> Request:
+    """Return what ``show`` with these options asks for."""
+    return _request(given, Goal.LOCK, LockPolicy.NEVER)
+
+
+def lock_request(given: dict[str, Any]) -> Request:
+    """Return what ``lock`` with these options asks for."""
+    policy = LockPolicy.IF_NEEDED if given["if_needed"] else LockPolicy.ALWAYS
+    return _request(given, Goal.LOCK, policy)
+
+
+def build_request(given: dict[str, Any]) -> Request:
+    """Return what ``build`` with these options asks for.
+
+    Raises:
+        click.UsageError: They do not fit together.
+    """
+    if given["reset_lock"] and not given["lock_if_needed"]:
+        raise click.UsageError("--reset-lock needs --lock-if-needed: nothing else is locked.")
+    dependencies = given["include_dependencies"]
+    if dependencies is not None:
+        names = ("lock_dependencies", "build_dependencies", "publish_dependencies")
+        given = {**given, **dict.fromkeys(names, dependencies)}
+    policy = LockPolicy.IF_NEEDED if given["lock_if_needed"] else LockPolicy.NEVER
+    return _request(given, Goal.PUBLISH if given["publish"] else Goal.BUILD, policy)
+
+
+def publish_request(given: dict[str, Any]) -> Request:
+    """Return what ``publish`` with these options asks for."""
+    return _request(given, Goal.PUBLISH, LockPolicy.NEVER)
+
+
+def export_request(given: dict[str, Any]) -> Request:
+    """Return what ``local-export`` with these options asks for."""
+    return _request(given, Goal.EXPORT, LockPolicy.NEVER)
+
+
+def _request(given: dict[str, Any], goal: Goal, lock: LockPolicy) -> Request:
+    """Return the request that options make; what a subcommand has not keeps its default."""
     return Request(
-        project=spec,
+        project=given["spec"],
         goal=goal,
         lock=lock,
         choice=Choice(**_present(given, _CHOICE_OPTIONS)),

@@ -20,6 +20,7 @@ LOCKS = "Locks"
 BUILDING = "Building"
 OUTPUTS = "Outputs"
 MESSAGES = "What is shown"
+_HEADINGS = (LAYERS, LOCKS, BUILDING, OUTPUTS, MESSAGES)
 
 
 class GroupedOption(click.Option):
@@ -29,21 +30,30 @@ class GroupedOption(click.Option):
         super().__init__(*args, **more)
         self.heading = heading
 
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the option's line, with a flag and its twin as ``--[no-]flag``."""
+        record = super().get_help_record(ctx)
+        if record is None or not self.secondary_opts:
+            return record
+        names, text = record
+        flag, twin = self.opts[-1], self.secondary_opts[-1]
+        return names.replace(f"{flag} / {twin}", flag.replace("--", "--[no-]")), text
+
 
 class GroupedCommand(click.Command):
     """A command whose help lists its options under their headings."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, heading by heading, in the order of declaration."""
-        sections: dict[str, list[tuple[str, str]]] = {}
+        sections: dict[str, list[tuple[str, str]]] = {heading: [] for heading in _HEADINGS}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
-                heading = getattr(parameter, "heading", MESSAGES)
-                sections.setdefault(heading, []).append(record)
+            if record is not None and isinstance(parameter, click.Option):
+                sections[getattr(parameter, "heading", MESSAGES)].append(record)
         for heading, records in sections.items():
-            with formatter.section(heading):
-                formatter.write_dl(records)
+            if records:
+                with formatter.section(heading):
+                    formatter.write_dl(records)
 
 
 def _option(heading: str, *names: str, **more: Any) -> Decorator[Any]:
@@ -166,13 +176,15 @@ FORCE = _flag(OUTPUTS, "force", "Make outputs anew that are up to date.")
 DRY_RUN = _flag(OUTPUTS, "dry-run", "Only print the metadata that would be written, as JSON.")
 
 SHOW = _flag(MESSAGES, "show", "Show the layers, and what is done with each, first.")
-SHOW_ONLY = _flag(MESSAGES, "show-only", "Show that, and do nothing; so does --json.", default=None)
+SHOW_ONLY = _flag(
+    MESSAGES, "show-only", "Show that, and do nothing; so does --json alone.", default=None
+)
 JSON = _option(
     MESSAGES,
     "--json/--no-json",
     "as_json",
     default=False,
-    help="Print JSON; with --show, do the work first.",
+    help="Print JSON; with --show, also of what was done.",
 )
 PLAIN_JSON = _option(MESSAGES, "--json/--no-json", "as_json", default=False, help="Print JSON.")
 VERBOSE = _option(
