@@ -29,7 +29,7 @@ from support.stock import Stock
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="local runtimes are for Linux")
 
-PUBLISH = ("publish", "--tag-outputs", "--output-dir", "dist")
+PUBLISH = ("build", "--lock-if-needed", "--publish", "--tag-outputs", "--output-dir", "dist")
 
 GOOD = """
 [tool.venvstacks]

@@ -30,7 +30,7 @@ from venvlayers.uv import find_uv
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="local runtimes are for Linux")
 
-PUBLISH = ("publish", "--tag-outputs", "--output-dir", "dist")
+PUBLISH = ("build", "--lock-if-needed", "--publish", "--tag-outputs", "--output-dir", "dist")
 HERE = host_platform().name if sys.platform == "linux" else ""
 LATER = {"SOURCE_DATE_EPOCH": "1700000000"}
 """Makes every archive of a project that was published another one."""

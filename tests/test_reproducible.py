@@ -49,7 +49,7 @@ PUBLISH = """
 import os, sys
 {patch}
 from venvlayers.cli import main
-main(["publish", "--output-dir", sys.argv[2], "--locked", sys.argv[1]])
+main(["build", "--publish", "--output-dir", sys.argv[2], "--locked", sys.argv[1]])
 """
 
 REVERSED_LISTING = """

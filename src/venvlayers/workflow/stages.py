@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from venvlayers.build.environment import Order, describe, remove_environment
 from venvlayers.build.model import LayerEnvironment
 from venvlayers.deploy.export import export
+from venvlayers.files import private_directory
 from venvlayers.lock.lock import LockContext, NewLock, load_lock, lock_layer, save_locks
 from venvlayers.lock.model import Change, LayerLock
 from venvlayers.lock.state import LockState, lock_state
@@ -50,9 +51,10 @@ def require_output_dir(run: Run) -> None:
         place = place.parent
     with explained(run.output_dir):
         if not place.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
-        if not os.access(place, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
+            code = errno.EEXIST if place == run.output_dir else errno.ENOTDIR
+            raise OSError(code, os.strerror(code), str(place))
+        with private_directory(place, prefix=".venvstacks-try-"):
+            pass
 
 
 def carry_out(run: Run, plan: Plan) -> tuple[PublishedLayer, ...]:
