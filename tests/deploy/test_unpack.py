@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import gzip
 import io
+import lzma
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,21 +23,34 @@ from venvlayers.errors import UnpackError
 from venvlayers.files import sha256_file
 from venvlayers.publish.canonical_tar import archive_time
 from venvlayers.publish.contents import plan_contents
+from venvlayers.publish.format import ArchiveFormat
+from venvlayers.publish.tars import GzipTar, PlainTar, XzTar
+from venvlayers.publish.zips import Zip
 from venvlayers.publish.zstd import ZstdTar
 
 MTIME = archive_time(LOCKED_AT, None)
 
 
+FORMATS: dict[str, Callable[[], ArchiveFormat]] = {
+    "tar.zst": ZstdTar,
+    "tar.xz": XzTar,
+    "tar.gz": GzipTar,
+    "tar": PlainTar,
+    "zip": Zip,
+}
+
+
 def pack(environment: LayerEnvironment, place: Path) -> Path:
-    ZstdTar().write(
-        plan_contents(environment), place, mtime=MTIME, level=3, advance=lambda _amount: None
-    )
+    """Pack in the format that the name of *place* ends with."""
+    format_ = next(make() for name, make in FORMATS.items() if place.name.endswith(f".{name}"))
+    contents, level = plan_contents(environment), format_.default_level
+    format_.write(contents, place, mtime=MTIME, level=level, advance=lambda _amount: None)
     return place
 
 
-@pytest.fixture
-def archive(tmp_path: Path) -> Path:
-    return pack(make_layer(tmp_path / "env"), tmp_path / "app-demo.tar.zst")
+@pytest.fixture(params=FORMATS)
+def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return pack(make_layer(tmp_path / "env"), tmp_path / f"app-demo.{request.param}")
 
 
 def tree(root: Path) -> dict[str, Any]:
@@ -79,7 +96,7 @@ def test_the_umask_is_the_user_s(tmp_path: Path, archive: Path) -> None:
 def test_the_expected_digest_is_compared(tmp_path: Path, archive: Path, prefix: str) -> None:
     digest = prefix + sha256_file(archive).removeprefix("sha256:")
     assert unpack(archive, tmp_path / "deployed", expected_sha256=digest).is_dir()
-    with pytest.raises(UnpackError, match=r"app-demo.tar.zst is not what was published"):
+    with pytest.raises(UnpackError, match=rf"{archive.name} is not what was published"):
         unpack(archive, tmp_path / "other", expected_sha256=prefix + "0" * 64)
     assert nothing_new(tmp_path / "other")
 
@@ -108,18 +125,35 @@ def test_wherever_an_archive_is_cut_it_is_noticed(tmp_path: Path, archive: Path)
     data = archive.read_bytes()
     for size in [*range(0, len(data), 37), *range(len(data) - 30, len(data))]:
         archive.write_bytes(data[:size])
-        with pytest.raises(UnpackError, match=r"app-demo.tar.zst is (damaged|empty)"):
+        with pytest.raises(UnpackError, match=rf"{archive.name} is (damaged|empty)"):
             unpack(archive, tmp_path / "deployed")
         assert nothing_new(tmp_path / "deployed")
 
 
 def test_whichever_byte_is_damaged_it_is_noticed(tmp_path: Path, archive: Path) -> None:
-    data = archive.read_bytes()
+    """Or does not matter, as the byte in which gzip names an operating system does not."""
+    if archive.suffix == ".tar":
+        pytest.skip("has no checksums: whoever unpacks it compares the digest that is published")
+    data, place = archive.read_bytes(), tmp_path / "deployed" / "app-demo"
     for at in range(0, len(data), 53):
         archive.write_bytes(data[:at] + bytes([data[at] ^ 0x55]) + data[at + 1 :])
-        with pytest.raises(UnpackError):
+        try:
             unpack(archive, tmp_path / "deployed")
-        assert nothing_new(tmp_path / "deployed")
+        except UnpackError:
+            assert nothing_new(tmp_path / "deployed")
+        else:
+            assert archive.suffix != ".zst"
+            assert contents(place) == contents(tmp_path / "env")
+            shutil.rmtree(place)
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    """Return all files that are not links: a zip guards content, and no header."""
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file() and not path.is_symlink()
+    }
 
 
 def test_what_is_appended_is_noticed(tmp_path: Path, archive: Path) -> None:
@@ -149,8 +183,16 @@ def write_hostile(place: Path, *members: tarfile.TarInfo) -> Path:
             info.tobuf(tarfile.PAX_FORMAT) + (b"evil".ljust(512, b"\0") if info.isreg() else b"")
         )
     data.write(bytes(1024))
-    place.write_bytes(zstandard.ZstdCompressor(write_checksum=True).compress(data.getvalue()))
+    place.write_bytes(COMPRESS[place.suffix](data.getvalue()))
     return place
+
+
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {
+    ".zst": zstandard.ZstdCompressor(write_checksum=True).compress,
+    ".gz": gzip.compress,
+    ".xz": lzma.compress,
+    ".tar": bytes,
+}
 
 
 def top() -> tarfile.TarInfo:
@@ -211,12 +253,13 @@ def test_the_hostile_archives_below_would_be_good_otherwise(tmp_path: Path) -> N
     ids=lambda members: " ".join(f"{m.name} {m.type.decode()} {m.linkname}" for m in members),
 )
 def test_hostile_archives_are_refused(tmp_path: Path, members: list[tarfile.TarInfo]) -> None:
-    archive = write_hostile(tmp_path / "bad.tar.zst", *members)
-    with pytest.raises(UnpackError, match=r"bad.tar.zst") as failure:
-        unpack(archive, tmp_path / "deep" / "deployed")
-    assert failure.value.hint
-    assert nothing_new(tmp_path / "deep" / "deployed")
-    assert {path.name for path in tmp_path.iterdir()} == {"bad.tar.zst", "deep"}
+    for name in ("bad.tar.zst", "bad.tar.gz", "bad.tar.xz", "bad.tar"):
+        archive = write_hostile(tmp_path / name, *members)
+        with pytest.raises(UnpackError, match=name) as failure:
+            unpack(archive, tmp_path / "deep" / "deployed")
+        assert failure.value.hint
+        assert nothing_new(tmp_path / "deep" / "deployed")
+    assert {path.name.partition(".")[0] for path in tmp_path.iterdir()} == {"bad", "deep"}
 
 
 def test_the_member_is_named(tmp_path: Path) -> None:
@@ -311,3 +354,33 @@ def test_extended_headers_cannot_fill_the_memory(tmp_path: Path) -> None:
     with pytest.raises(UnpackError, match="an extended header is too long"):
         unpack(archive, tmp_path / "deployed")
     assert nothing_new(tmp_path / "deployed")
+
+
+@pytest.mark.parametrize("name", ["a.tar.gz", "a.tar.xz", "a.tar.zst"])
+def test_streams_that_hold_nothing(tmp_path: Path, name: str) -> None:
+    archive = tmp_path / name
+    archive.write_bytes(COMPRESS[archive.suffix](b""))
+    with pytest.raises(UnpackError, match=f"{name} is (damaged|empty)"):
+        unpack(archive, tmp_path / "deployed")
+
+
+def test_a_stream_that_ends_in_the_middle_of_a_tar(tmp_path: Path) -> None:
+    """Its own checksums are right."""
+    tar = pack(make_layer(tmp_path / "env"), tmp_path / "a.tar").read_bytes()
+    for suffix, compress in COMPRESS.items():
+        for size in (512, 700, 5120, len(tar) - 512):
+            archive = tmp_path / f"cut{suffix}"
+            archive.write_bytes(compress(tar[:size]))
+            with pytest.raises(UnpackError, match=f"cut{suffix} is damaged"):
+                unpack(archive, tmp_path / "deployed")
+
+
+def test_a_stream_that_asks_for_all_the_memory(tmp_path: Path) -> None:
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 1 << 20}]
+    data = bytearray(lzma.compress(b"x", lzma.FORMAT_XZ, lzma.CHECK_CRC64, filters=filters))
+    assert data[16] == 16  # LZMA2's window: 2 ** 20
+    data[16] = 40  # 4 GiB - 1
+    data[20:24] = zlib.crc32(data[12:20]).to_bytes(4, "little")
+    (tmp_path / "bad.tar.xz").write_bytes(data)
+    with pytest.raises(UnpackError, match=r"bad\.tar\.xz is damaged.*[Mm]emory"):
+        unpack(tmp_path / "bad.tar.xz", tmp_path / "deployed")

@@ -86,7 +86,7 @@ class Writer:
             UnpackError: There was no member.
         """
         if not self._kinds:
-            raise UnpackError(f"{self._archive} is empty")
+            raise UnpackError(f"{self._archive} is empty", hint="fetch or publish it again")
         # Backwards: a directory's time changes when something is put into it.
         for path, mtime in reversed(self._times):
             os.utime(path, (mtime, mtime))
