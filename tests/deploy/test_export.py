@@ -57,6 +57,33 @@ def test_x9_a_later_build_does_not_change_an_export(published_project: Project) 
     assert contents(exported) == before
 
 
+def test_x9_no_file_of_an_export_is_anybody_elses(published_project: Project) -> None:
+    """X9, #205: not even where uv's cache and the build share theirs."""
+    run(published_project, Goal.EXPORT)
+    files = [path for path in published_project.dist.glob("*/**/*") if path.is_file()]
+    assert {path.lstat().st_nlink for path in files if not path.is_symlink()} == {1}
+
+
+def test_x9_what_was_edited_elsewhere_is_not_exported(
+    published_project: Project, stock: Stock
+) -> None:
+    """An environment shares its files with uv's cache: an edit there would be exported too."""
+    (module,) = (published_project.root / "_build").rglob("framework-middle/**/storey.py")
+    text = module.read_bytes()
+    module.unlink()
+    module.write_bytes(text + b"edited = True\n")
+    with pytest.raises(PublishError, match=r"storey\.py is not what was installed") as failure:
+        run(published_project, Goal.EXPORT)
+    assert "made anew" in (failure.value.hint or "")
+    assert not (published_project.dist / "framework-middle").exists()
+
+
+def test_x10_nothing_is_compiled(published_project: Project) -> None:
+    """X10: by no Python, so not by a wrong one."""
+    run(published_project, Goal.EXPORT)
+    assert not list(published_project.dist.rglob("*.pyc"))
+
+
 def test_an_export_replaces_the_one_before_as_a_whole(published_project: Project) -> None:
     run(published_project, Goal.EXPORT)
     stray = published_project.dist / "app-top" / "stray.txt"

@@ -17,7 +17,7 @@ from datetime import datetime
 from venvlayers.build.record import recorded_hash
 from venvlayers.build.sources import AppModules
 from venvlayers.errors import PublishError
-from venvlayers.publish.contents import Entry, EntryKind, Group, LayerContents
+from venvlayers.publish.contents import Entry, EntryKind, Group, LayerContents, altered
 
 END_GROUP = ".end"
 """Name of the last part, the end-of-archive blocks.
@@ -202,10 +202,7 @@ def _content(contents: LayerContents, entry: Entry) -> Iterator[bytes]:
             hint="publish again when nothing writes to the environment",
         )
     if digest and recorded_hash(digest) != entry.recorded:
-        raise PublishError(
-            f"{contents.layer}: {entry.path} is not what was installed",
-            hint=f"something wrote to it; remove {contents.root}, and it is made anew",
-        )
+        raise altered(contents, entry)
 
 
 def rechunked(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:

@@ -118,6 +118,14 @@ def plan_contents(environment: LayerEnvironment) -> LayerContents:
     )
 
 
+def altered(contents: LayerContents, entry: Entry) -> PublishError:
+    """Return the error that a file is not what its `RECORD` says."""
+    return PublishError(
+        f"{contents.layer}: {entry.path} is not what was installed",
+        hint=f"something wrote to it; remove {contents.root}, and it is made anew",
+    )
+
+
 def _grouped(environment: LayerEnvironment, entries: list[Entry]) -> Iterator[Group]:
     owners: dict[str, Distribution] = {}
     for distribution in sorted(environment.distributions, key=lambda item: item.name):

@@ -1,0 +1,155 @@
+"""Copies that share their bytes on disk: on file systems that can, and elsewhere."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.layers import make_layer
+from venvlayers.deploy import cloning
+from venvlayers.deploy.cloning import Copier, clone
+from venvlayers.deploy.export import export
+from venvlayers.report import silent
+
+MAKERS = {"btrfs": ["mkfs.btrfs", "-q"], "xfs": ["mkfs.xfs", "-q", "-m", "reflink=1"]}
+PATH = f"{os.defpath}:/usr/sbin:/sbin"
+SIZE = 40_000_000
+
+
+@pytest.fixture(scope="module", params=MAKERS)
+def sharing(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """Give a directory on a file system that can share bytes, made in a file and mounted."""
+    maker = MAKERS[request.param]
+    if sys.platform != "linux" or os.geteuid() != 0 or not shutil.which(maker[0], path=PATH):
+        pytest.skip(f"needs Linux, root and {maker[0]}")
+    place = tmp_path_factory.mktemp(request.param)
+    image, mount = place / "image", place / "mount"
+    mount.mkdir()
+    with image.open("wb") as file:
+        file.truncate(400_000_000)
+    environment = {**os.environ, "PATH": PATH}
+    subprocess.run([*maker, image], check=True, env=environment, capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-o", "loop", image, mount], check=False, env=environment, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"may not mount here: {mounted.stderr!r}")
+    yield mount
+    subprocess.run(["umount", mount], check=True, env=environment)
+
+
+def used(directory: Path) -> int:
+    """Return the bytes in use on a file system."""
+    os.sync()
+    status = os.statvfs(directory)
+    return (status.f_blocks - status.f_bfree) * status.f_frsize
+
+
+def test_x9_an_export_shares_bytes_and_not_edits(sharing: Path) -> None:
+    """X9, #205: where the file system can, an export takes neither time nor room."""
+    env = make_layer(sharing / "env")
+    (env.path / "large.so").write_bytes(os.urandom(SIZE))
+    before = used(sharing)
+    export([env], sharing / "out", timestamp=1, reporter=silent())
+    assert used(sharing) - before < SIZE // 4
+    exported = sharing / "out" / env.deployed_name / "large.so"
+    original = (env.path / "large.so").read_bytes()
+    assert exported.read_bytes() == original
+    with exported.open("r+b") as file:
+        file.write(b"edited")
+    assert (env.path / "large.so").read_bytes() == original
+    with (env.path / "large.so").open("r+b") as file:
+        file.write(b"rebuilt")
+    assert exported.read_bytes()[:7] == b"edited" + original[6:7]
+    assert exported.stat().st_nlink == 1
+
+
+def test_copies_where_bytes_cannot_be_shared(tmp_path: Path, sharing: Path) -> None:
+    """From one file system to another."""
+    source, target = tmp_path / "source", sharing / "copied"
+    source.write_bytes(b"content")
+    copier = Copier()
+    copier.copy(str(source), str(target))
+    assert target.read_bytes() == b"content"
+    assert not copier.clones
+
+
+def test_what_is_there_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(b"new")
+    (tmp_path / "target").write_bytes(b"old")
+    with pytest.raises(FileExistsError):
+        clone(str(tmp_path / "source"), str(tmp_path / "target"))
+    assert (tmp_path / "target").read_bytes() == b"old"
+
+
+def test_a_source_that_is_gone_is_no_reason_to_stop_cloning(tmp_path: Path) -> None:
+    copier = Copier()
+    with pytest.raises(FileNotFoundError):
+        copier.copy(str(tmp_path / "gone"), str(tmp_path / "target"))
+    assert copier.clones
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the call is Linux's")
+@pytest.mark.parametrize("number", sorted(cloning._CANNOT))
+def test_every_way_to_say_no_means_a_copy(
+    tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl  # noqa: PLC0415 - Windows has none
+
+    asked: list[int] = []
+
+    def refuse(*_args: object) -> None:
+        asked.append(number)
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "ioctl", refuse)
+    copier = Copier()
+    for name in "ab":
+        (tmp_path / name).write_bytes(b"content")
+        copier.copy(str(tmp_path / name), str(tmp_path / f"{name}2"))
+        assert (tmp_path / f"{name}2").read_bytes() == b"content"
+    assert asked == [number]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the call is Linux's")
+def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import fcntl  # noqa: PLC0415 - Windows has none
+
+    def refuse(*_args: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(fcntl, "ioctl", refuse)
+    (tmp_path / "a").write_bytes(b"content")
+    with pytest.raises(OSError, match="No space left"):
+        Copier().copy(str(tmp_path / "a"), str(tmp_path / "b"))
+    assert not (tmp_path / "b").exists()
+
+
+def test_what_macos_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a stand-in: nobody has run this on a Mac yet."""
+    asked: list[tuple[bytes, bytes, int]] = []
+
+    def clonefile(source: bytes, target: bytes, flags: int) -> int:
+        asked.append((source, target, flags))
+        return 0 if len(asked) == 1 else -1
+
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(cloning, "_clonefile", lambda: clonefile)
+    monkeypatch.setattr("ctypes.get_errno", lambda: errno.ENOTSUP)
+    (tmp_path / "a").write_bytes(b"content")
+    copier = Copier()
+    copier.copy(str(tmp_path / "a"), str(tmp_path / "b"))
+    assert asked == [(os.fsencode(tmp_path / "a"), os.fsencode(tmp_path / "b"), 1)]
+    assert not (tmp_path / "b").exists()
+    copier.copy(str(tmp_path / "a"), str(tmp_path / "c"))
+    assert (tmp_path / "c").read_bytes() == b"content"
+    assert not copier.clones
