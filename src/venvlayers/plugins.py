@@ -83,9 +83,8 @@ def archive_format(spec: StackSpec) -> ArchiveFormat:
     formats, name = archive_formats(plugin_manager()), spec.options.archive_format
     if name in formats:
         return formats[name]
-    what = f"unknown archive format {name!r}"
-    meant = did_you_mean(name, formats) or f"one of {', '.join(sorted(formats))}"
-    where = spec.at("archive_format")
+    what = f"unknown archive format {name!r}; there are {', '.join(sorted(formats))}"
+    where, meant = spec.at("archive-format"), did_you_mean(name, formats)
     raise SpecError(str(spec.path), [Problem(where=where, what=what, suggestion=meant)])
 
 

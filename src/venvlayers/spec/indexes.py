@@ -32,24 +32,33 @@ def read_package_indexes(
         below: The layers directly below, nearest first; theirs include what they inherit.
         known: The names of all indexes.
     """
-    accepted = _overrides(table, known)
-    merged: dict[str, str] = {}
-    source: dict[str, str] = {}
+    overrides = _overrides(table, known)
+    own = _own(table, known)
+    merged, source = dict(own), dict.fromkeys(own, "")
     for layer in below:
         for package, index in layer.indexes.items():
             used = merged.setdefault(package, index)
-            source.setdefault(package, layer.env_name)
-            if used != accepted.get(index, index):
-                between = f"from {used!r} in {source[package]}, and from {index!r}"
-                what = f"{package!r} comes {between} in {layer.env_name}"
-                _refuse(table, "frameworks", what, index, used)
-    for package, index in _own(table, known).items():
-        given_up = merged.get(package, index)
-        if index != accepted.get(given_up, given_up):
-            what = f"{package!r} comes from {given_up!r} in {source[package]} below"
-            _refuse(table, "package_indexes", what, given_up, index)
-        merged[package] = index
+            nearer = source.setdefault(package, layer.env_name)
+            if _is_accepted(index, used, overrides):
+                continue
+            if nearer:
+                what = f"{package!r} comes from {used!r} in {nearer}, and from {index!r} in"
+                _refuse(table, "frameworks", f"{what} {layer.env_name}", index, used)
+            else:
+                what = f"{package!r} comes from {index!r} in {layer.env_name} below"
+                _refuse(table, "package_indexes", what, index, used)
     return merged
+
+
+def _is_accepted(given_up: str, used: str, overrides: Mapping[str, str]) -> bool:
+    """Tell whether *used* stands in for *given_up*, perhaps by way of others."""
+    seen = set()
+    while given_up != used:
+        if given_up in seen or given_up not in overrides:
+            return False
+        seen.add(given_up)
+        given_up = overrides[given_up]
+    return True
 
 
 def _refuse(table: Table, key: str, what: str, given_up: str, used: str) -> None:

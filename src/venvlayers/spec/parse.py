@@ -135,7 +135,7 @@ def _near_misses(table: Table, document: Mapping[str, Any]) -> None:
     known = getter_names(STACK)
     for key in document:
         name = key.replace("-", "_")
-        if name not in (*known, "tool") and (meant := did_you_mean(name, known)):
+        if name not in (*known, "tool") and (meant := did_you_mean(name, known, closeness=0.8)):
             table.findings.problem(key, "unknown key", meant)
 
 

@@ -33,9 +33,9 @@ class Findings:
         self.warnings.append(Problem(where=where, what=what, suggestion=suggestion))
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """Return ``did you mean 'x'?`` if *word* is close to one of *known*."""
-    close = get_close_matches(word.casefold(), list(known), n=1, cutoff=0.6)
+def did_you_mean(word: str, known: Iterable[str], *, closeness: float = 0.6) -> str | None:
+    """Return ``did you mean 'x'?`` if *word* is close (0 to 1) to one of *known*."""
+    close = get_close_matches(word.casefold(), list(known), n=1, cutoff=closeness)
     return f"did you mean {close[0]!r}?" if close else None
 
 
