@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from support.interpreters import BUILD, VERSION, Downloads, standalone_downloads
-from support.runtime_layers import assert_clean, contents, files_with, names_in, portrait
+from support.runtime_layers import Said, assert_clean, contents, files_with, names_in, portrait
 from venvlayers.build.runtime.caches import download_cache
 from venvlayers.build.runtime.managed import ManagedSource
 from venvlayers.build.runtime.source import RuntimeContext
 from venvlayers.errors import PythonUnavailableError
 from venvlayers.lock.model import PythonPin
 from venvlayers.platforms import PLATFORMS, Platform, PythonVersion
+from venvlayers.report import Kind
 from venvlayers.spec.model import PythonRequest
 
 PIN = PythonPin(implementation="cpython", version=VERSION, source="managed", build=BUILD)
@@ -166,11 +167,24 @@ def test_what_does_not_exist_is_answered_with_what_is_near(
         )
 
 
-def test_the_platforms_that_lack_it_are_named(serve: Serve, context: RuntimeContext) -> None:
+def test_platforms_that_lack_it_are_left_out(
+    serve: Serve, context: RuntimeContext, said: Said
+) -> None:
+    """A venvstacks.toml without `platforms` asks for six; 3.11.7 is older than win_arm64."""
     mac, arm = PLATFORMS["macosx_arm64"], PLATFORMS["win_arm64"]
     serve(["3.12.4"], [mac])
-    with pytest.raises(PythonUnavailableError, match=r"has no cpython@3\.12 for win_arm64\n"):
-        SOURCE.find(request_for("3.12"), (mac, arm), context)
+    assert SOURCE.find(request_for("3.12"), (mac, arm), context).version.patch == 4
+    (warning,) = said.of(Kind.WARNING)
+    assert "has no cpython@3.12 for win_arm64, so the runtime cannot be built there" in warning
+
+
+def test_a_platform_that_lacks_it_is_named_when_it_is_this_machines(
+    serve: Serve, context: RuntimeContext, host: Platform
+) -> None:
+    other = PLATFORMS["macosx_arm64"]
+    serve(["3.12.4"], [other])
+    with pytest.raises(PythonUnavailableError, match=rf"has no cpython@3\.12 for {host}\n"):
+        SOURCE.find(request_for("3.12"), (other, host), context)
 
 
 def test_another_implementation_is_refused(context: RuntimeContext, host: Platform) -> None:

@@ -36,15 +36,26 @@ class ManagedSource:
     ) -> PythonPin:
         """Return the newest release that *request* admits and all of *platforms* have.
 
-        For the platform of this machine it is fetched, to be sure that it can be; uv
-        keeps the archive for `materialize`.
+        Platforms for which there is no such Python at all are left out, with a warning:
+        a layer for all platforms may ask for a release that is older than one of them. For
+        the platform of this machine it is fetched, to be sure that it can be; uv keeps the
+        archive for `materialize`.
 
         Raises:
-            PythonUnavailableError: There is none, or it cannot be fetched.
+            PythonUnavailableError: There is none, not for this machine either if it is one
+                of *platforms*, or it cannot be fetched.
         """
         require_cpython(request)
-        pin = self._newest(request, _offers(platforms, context))
-        if (here := _this_platform()) in platforms:
+        here = _this_platform()
+        offers = _offers(platforms, context)
+        lacking = _lacking(request, offers)
+        if here in lacking or len(lacking) == len(offers):
+            raise _not_offered(request, offers)
+        serving = {name: some for name, some in offers.items() if name not in lacking}
+        pin = self._newest(request, serving)
+        if lacking:
+            context.reporter.say(Kind.WARNING, _left_out(request, lacking))
+        if here in platforms:
             with private_directory(context.work_dir) as directory:
                 _fetch(pin, here, directory, context)
         return pin
@@ -81,6 +92,23 @@ class ManagedSource:
             raise _not_offered(request, offers)
         version, build = max(admitted, key=lambda offer: offer[0])
         return PythonPin(implementation="cpython", version=version, source=self.name, build=build)
+
+
+def _lacking(request: PythonRequest, offers: _Offers) -> list[Platform]:
+    """Return the platforms for which there is nothing that *request* admits."""
+    return [
+        platform
+        for platform, some in offers.items()
+        if not any(request.version.admits(offer.version) for offer in some)
+    ]
+
+
+def _left_out(request: PythonRequest, lacking: Iterable[Platform]) -> str:
+    listed = ", ".join(platform.name for platform in lacking)
+    return (
+        f"python-build-standalone has no {request} for {listed}, so the runtime cannot be built"
+        " there.\nAsk for a newer Python, or leave that out of `platforms`."
+    )
 
 
 def _this_platform() -> Platform | None:
@@ -134,14 +162,11 @@ def _not_fetched(
 
 def _not_offered(request: PythonRequest, offers: _Offers) -> PythonUnavailableError:
     """Say which platforms lack it, and what comes nearest."""
-    lacking = [
-        platform.name
-        for platform, some in offers.items()
-        if not any(request.version.admits(offer.version) for offer in some)
-    ]
+    lacking = _lacking(request, offers)
     if 0 < len(lacking) < len(offers):
+        listed = ", ".join(platform.name for platform in lacking)
         return PythonUnavailableError(
-            f"python-build-standalone has no {request} for {', '.join(lacking)}",
+            f"python-build-standalone has no {request} for {listed}",
             hint="ask for a newer Python, or leave that platform out",
         )
     common = set.intersection(*({one.version for one in some} for some in offers.values()))
