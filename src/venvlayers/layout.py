@@ -65,6 +65,10 @@ class Layout:
         """Return the file that tells what was published last."""
         return self._records(platform) / "published.json"
 
+    def exported_record(self, platform: Platform) -> Path:
+        """Return the file that tells what was exported last."""
+        return self._records(platform) / "exported.json"
+
     def _records(self, platform: Platform) -> Path:
         # Apart from environments, which may have any name that does not begin with a dot.
         return self.build_dir / ".records" / platform.name

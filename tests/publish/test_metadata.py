@@ -97,7 +97,8 @@ def test_where_things_lie(tmp_path: Path) -> None:
 
 def test_an_export_is_described_without_archives(tmp_path: Path) -> None:
     layers = [make_runtime(tmp_path / "a"), make_layer(tmp_path / "b")]
-    manifest = write_export_manifests(layers, tmp_path / "out")
+    entries = [(layer.kind, layer_metadata(layer)) for layer in layers]
+    manifest = write_export_manifests(entries, tmp_path / "out")
     assert json.loads(manifest.read_text("utf-8")) == {
         "layers": {
             "runtimes": [layer_metadata(layers[0])],

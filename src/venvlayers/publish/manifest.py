@@ -11,10 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from venvlayers.build.model import LayerEnvironment
 from venvlayers.files import json_text, write_text
 from venvlayers.platforms import PLATFORMS, Platform
-from venvlayers.publish.metadata import Metadata, layer_metadata
+from venvlayers.publish.metadata import Metadata
 from venvlayers.spec.model import LayerKind
 
 METADATA_DIR = "__venvstacks__"
@@ -46,17 +45,22 @@ def combined(entries: Iterable[tuple[LayerKind, Metadata]]) -> Metadata:
     return {"layers": layers}
 
 
-def write_export_manifests(environments: Sequence[LayerEnvironment], output_dir: Path) -> Path:
-    """Describe *environments*, which lie in *output_dir* unpacked; return the manifest.
+def write_export_manifests(entries: Sequence[tuple[LayerKind, Metadata]], output_dir: Path) -> Path:
+    """Describe layers that lie in *output_dir* unpacked; return the manifest.
+
+    What the manifest before said of layers that are not among *entries* is removed.
 
     Raises:
         OSError: They cannot be written.
     """
-    entries = [(environment.kind, layer_metadata(environment)) for environment in environments]
-    for _kind, metadata in entries:
-        write_text(metadata_path(output_dir, metadata["layer_name"]), json_text(metadata))
     manifest = manifest_path(output_dir)
-    write_text(manifest, json_text(combined(entries)))
+    before = set(listed_files(output_dir, manifest, None))
+    texts = {metadata_path(output_dir, entry["layer_name"]): entry for _kind, entry in entries}
+    for place, metadata in {**texts, manifest: combined(entries)}.items():
+        write_text(place, json_text(metadata))
+    for old in before - texts.keys():
+        if old.parent == manifest.parent / _LAYERS_DIR:  # archives in the same place stay
+            old.unlink()
     return manifest
 
 

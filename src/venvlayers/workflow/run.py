@@ -28,6 +28,7 @@ from venvlayers.spec.table import did_you_mean
 from venvlayers.uv import find_uv
 
 if TYPE_CHECKING:
+    from venvlayers.deploy.exported import ExportRecipe
     from venvlayers.lock.model import Change
     from venvlayers.publish.format import ArchiveFormat
     from venvlayers.publish.outputs import Outputs, PublishedLayer
@@ -89,10 +90,21 @@ class Run:
     def published_before(self) -> Mapping[str, tuple[Recipe, PublishedLayer]]:
         """The layers whose archives are in place and intact; every byte is read, once."""
         if self.request.goal is not Goal.PUBLISH:
-            return {}  # an export may have been changed by hand, so it is always made anew
+            return {}
         from venvlayers.publish.outputs import published_before  # noqa: PLC0415
 
         return published_before(outputs(self))
+
+    @cached_property
+    def exported_before(self) -> Mapping[str, ExportRecipe]:
+        """The layers whose exports are in place as they were left."""
+        if self.request.goal is not Goal.EXPORT:
+            return {}
+        from venvlayers.deploy.exported import exported_before  # noqa: PLC0415
+        from venvlayers.publish.outputs import explained  # noqa: PLC0415
+
+        with explained(self.output_dir):
+            return exported_before(self.layout.exported_record(self.platform), self.output_dir)
 
 
 def below(spec: StackSpec, path: Path) -> Path:
@@ -198,16 +210,30 @@ def make_plan(run: Run) -> Plan:
     )
 
 
-def _outputs_in_place(run: Run) -> dict[str, Callable[[Target], bool]]:
-    """Return the layers with intact archives, each with what tells if it is up to date."""
+def _outputs_in_place(run: Run) -> Mapping[str, Callable[[Target], bool]]:
+    """Return the layers with intact outputs, each with what tells if it is up to date."""
+    if run.request.goal is Goal.EXPORT:
+        return _exports_in_place(run)
     before = run.published_before
-    described = outputs(run) if before else None
+    described = outputs(run)
 
     def is_current(name: str) -> Callable[[Target], bool]:
         recipe, _layer = before[name]
-        return lambda target: described is not None and recipe == described.recipe(target)
+        return lambda target: recipe == described.recipe(target)
 
     return {name: is_current(name) for name in before}
+
+
+def _exports_in_place(run: Run) -> Mapping[str, Callable[[Target], bool]]:
+    from venvlayers.deploy.exported import export_recipe  # noqa: PLC0415
+
+    timestamp = source_date_epoch()
+
+    def is_current(name: str) -> Callable[[Target], bool]:
+        recipe = run.exported_before[name]
+        return lambda target: recipe == export_recipe(target, timestamp)
+
+    return {name: is_current(name) for name in run.exported_before}
 
 
 def outputs(run: Run) -> Outputs:

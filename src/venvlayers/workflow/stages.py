@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from venvlayers.build.environment import Order, describe, remove_environment
 from venvlayers.build.model import LayerEnvironment
 from venvlayers.deploy.export import export
+from venvlayers.deploy.exported import export_recipe, kept_entries, remember_exports
 from venvlayers.files import private_directory
 from venvlayers.lock.lock import LockContext, NewLock, load_lock, lock_layer, save_locks
 from venvlayers.lock.model import Change, LayerLock
@@ -173,11 +174,26 @@ def kept(run: Run) -> Iterator[Kept]:
 
 def _export_stage(run: Run, made: Iterable[LayerEnvironment]) -> None:
     environments = list(made)
-    run.done.extend(("local-export", environment.env_name) for environment in environments)
-    with step(run, f"exporting to {run.output_dir}"):
-        timestamp = source_date_epoch()
-        export(environments, run.output_dir, timestamp=timestamp, reporter=run.reporter)
-        write_export_manifests(environments, run.output_dir)
+    timestamp = source_date_epoch()
+    recipes = {layer.env_name: export_recipe(layer, timestamp) for layer in environments}
+    in_place = run.exported_before
+    new = [
+        layer
+        for layer in environments
+        if run.selection.of(layer.env_name).publish is Extent.YES
+        or in_place.get(layer.env_name) != recipes[layer.env_name]
+    ]
+    run.done.extend(("local-export", layer.env_name) for layer in new)
+    with step(run, f"exporting to {run.output_dir}"), explained(run.output_dir):
+        export(new, run.output_dir, timestamp=timestamp, reporter=run.reporter)
+        others = [layer.env_name for layer in kept(run)]
+        entries = kept_entries(run.output_dir, others)
+        entries += [(layer.kind, layer_metadata(layer)) for layer in environments]
+        entries.sort(key=lambda entry: run.order.index(entry[1]["layer_name"]))
+        write_export_manifests(entries, run.output_dir)
+        remembered = {name: recipe for name, recipe in in_place.items() if name in others}
+        state_file = run.layout.exported_record(run.platform)
+        remember_exports(state_file, run.output_dir, {**remembered, **recipes})
 
 
 def requested_manifest(run: Run, plan: Plan) -> Metadata:

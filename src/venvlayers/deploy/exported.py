@@ -1,0 +1,146 @@
+"""What we remember about exports, so that they need not be made again.
+
+An export may have been changed by hand, so a record is a claim only: each has a
+seal over the names, modes, sizes and times of everything in it, and an export that
+does not fit its seal does not count. Bytecode does: programs that run leave it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from venvlayers.files import json_text, write_text
+from venvlayers.publish.canonical_tar import archive_time
+from venvlayers.publish.manifest import listed_entries, manifest_path, metadata_path
+from venvlayers.publish.metadata import Metadata
+from venvlayers.publish.outputs import Packable
+from venvlayers.spec.model import LayerKind
+
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportRecipe:
+    """All that decides about an export.
+
+    Attributes:
+        key: The environment's.
+        deployed_name: The directory's name.
+        mtime: The time of every file.
+    """
+
+    key: str
+    deployed_name: str
+    mtime: int
+
+
+def export_recipe(environment: Packable, timestamp: int | None) -> ExportRecipe:
+    """Return all that decides about the export of an environment, built or only planned."""
+    return ExportRecipe(
+        key=environment.key,
+        deployed_name=environment.deployed_name,
+        mtime=archive_time(environment.locked_at, timestamp, environment.modules),
+    )
+
+
+def exported_before(state_file: Path, output_dir: Path) -> dict[str, ExportRecipe]:
+    """Return the layers whose exports are in place as we left them, by environment name.
+
+    Raises:
+        OSError: Something there cannot be read.
+    """
+    listed = {
+        entry.get("layer_name"): entry for _, entry in listed_entries(manifest_path(output_dir))
+    }
+    found = {}
+    for name, (recipe, seal) in _read(state_file, output_dir).items():
+        described = listed.get(name)
+        own = metadata_path(output_dir, name)
+        if (
+            described is not None
+            and own.is_file()
+            and own.read_bytes() == json_text(described).encode()
+            and sealed(output_dir / recipe.deployed_name) == seal
+        ):
+            found[name] = recipe
+    return found
+
+
+def remember_exports(
+    state_file: Path, output_dir: Path, recipes: Mapping[str, ExportRecipe]
+) -> None:
+    """Record exports in *output_dir* as they are now, and forget all others.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    layers = {
+        name: {"recipe": asdict(recipe), "seal": sealed(output_dir / recipe.deployed_name)}
+        for name, recipe in recipes.items()
+    }
+    document = {"version": _VERSION, "directory": str(output_dir), "layers": layers}
+    write_text(state_file, json_text(document))
+
+
+def kept_entries(output_dir: Path, names: Iterable[str]) -> list[tuple[LayerKind, Metadata]]:
+    """Return what the manifest says of *names*, as far as their exports are still there.
+
+    Raises:
+        OSError: The manifest cannot be read.
+    """
+    wanted = set(names)
+    return [
+        (kind, entry)
+        for kind, entry in listed_entries(manifest_path(output_dir))
+        if entry.get("layer_name") in wanted and _is_there(output_dir, entry)
+    ]
+
+
+def _is_there(output_dir: Path, entry: Metadata) -> bool:
+    name = entry.get("install_target")
+    return isinstance(name, str) and not set(name) & set("/\\") and (output_dir / name).is_dir()
+
+
+def sealed(directory: Path) -> str | None:
+    """Return a digest of what a change to anything in *directory* changes; None if it is gone."""
+    if not directory.is_dir():
+        return None
+    digest = hashlib.sha256()
+    pending = [os.fspath(directory)]
+    while pending:
+        with os.scandir(pending.pop()) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
+        for entry in entries:
+            status = entry.stat(follow_symlinks=False)
+            if stat.S_ISDIR(status.st_mode):
+                if entry.name == "__pycache__":
+                    continue
+                pending.append(entry.path)
+                described = f"{entry.name}/"
+            else:
+                # The time of the inode changes whatever else somebody sets back.
+                times = f"{status.st_mtime_ns} {status.st_ctime_ns}"
+                described = f"{entry.name}\0{status.st_mode} {status.st_size} {times}"
+            digest.update(described.encode("utf-8", "surrogateescape") + b"\n")
+    return digest.hexdigest()
+
+
+def _read(state_file: Path, output_dir: Path) -> dict[str, tuple[ExportRecipe, str]]:
+    """Return what was recorded; what another version of us wrote, or half a file, is nothing."""
+    try:
+        document: Any = json.loads(state_file.read_bytes())
+        if (document["version"], document["directory"]) != (_VERSION, str(output_dir)):
+            return {}
+        return {
+            name: (ExportRecipe(**raw["recipe"]), raw["seal"])
+            for name, raw in document["layers"].items()
+        }
+    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
