@@ -18,12 +18,14 @@ from support.deployments import Deployment
 from support.index import Index
 from support.interpreters import VERSION, standalone_downloads
 from support.projects import Project
+from support.shared_objects import shared_object
 from support.stacks import Messages, lock_all, lock_files, run, versions
 from support.stock import Stock
 from venvlayers.errors import LockError
 from venvlayers.layout import Layout
 from venvlayers.plan import Goal
 from venvlayers.platforms import PLATFORMS, host_platform
+from venvlayers.report import Kind
 from venvlayers.uv import find_uv
 
 MakeProject = Callable[..., Project]
@@ -158,3 +160,29 @@ def test_locking_again_works_offline(
     messages = Messages()
     run(small_project, Goal.LOCK, messages)
     assert messages.steps("locking") == ["framework-middle"]
+
+
+@on_linux
+def test_a_library_of_a_lower_layer_is_warned_of(
+    make_project: MakeProject, index: Index, tmp_path: Path
+) -> None:
+    """J1, X7, #38: until libraries across layers come, the layer is named when it is built."""
+    here = host_platform()
+    tag = f"py3-none-manylinux_2_17_{here.machine}"
+    index.add("cuda", tag=tag, modules={"nvidia/lib/libcudart.so.12": shared_object(tmp_path)})
+    needs = shared_object(tmp_path, "libcudart.so.12")
+    index.add("torch", tag=tag, requires=["cuda"], modules={"torch/lib/libtorch.so": needs})
+    middle = {"name": "middle", "runtime": "base", "requirements": ["torch"]}
+    project = make_project(base("cuda", platforms=(here.name,)) | {"frameworks": [middle]})
+    messages = Messages()
+    run(project, Goal.BUILD, messages)
+    (warning,) = [text for text in messages.of(Kind.WARNING) if "shared libraries" in text]
+    assert warning.startswith("framework-middle needs libcudart.so.12, which is in base: ")
+    stack = project.stack()
+    stack["runtimes"][0]["dynlib_exclude"] = ["libcudart.so.*"]
+    stack["frameworks"][0]["versioned"] = True
+    project.set_stack(stack)
+    messages = Messages()
+    run(project, Goal.BUILD, messages)
+    assert messages.steps("building") == ["framework-middle"]
+    assert not [text for text in messages.of(Kind.WARNING) if "shared libraries" in text]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -11,22 +9,12 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from support.layers import make_layer
+from support.shared_objects import shared_object
 from venvlayers.build.libraries import Elsewhere, libraries_elsewhere, matches_end
 from venvlayers.build.model import LayerEnvironment
-from venvlayers.build.runtime.patchelf import find_patchelf
 from venvlayers.platforms import PLATFORMS
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="its modules are ELF files")
-
-
-def shared_object(path: Path, *needs: str) -> bytes:
-    """Return a shared object that needs these libraries and nothing but C's."""
-    module = next(Path(os.__file__).with_name("lib-dynload").glob("_heapq*.so"))
-    made = path / "made.so"
-    shutil.copyfile(module, made)
-    options = [text for name in needs for text in ("--add-needed", name)]
-    find_patchelf()._run([*options, "--remove-rpath"], [made])
-    return made.read_bytes()
 
 
 def layer(place: Path, name: str, files: Mapping[str, bytes], **more: object) -> LayerEnvironment:

@@ -157,6 +157,8 @@ def test_a_house_is_built_and_rebuilt(house: Journey) -> None:
 
 def check_locks(house: Journey) -> None:
     """#303, #265: locks and summaries have what is for the layer's platforms, and no more."""
+    (lock,) = (house.project.root / "requirements" / GLASS).glob("pylock.*.toml")
+    assert lock.read_text("utf-8").startswith(f"# What the layer {GLASS} consists of")
     there = {path.name for path in (house.project.root / "requirements").iterdir()}
     assert there == LOCKED, "what is disabled is not locked"
     assert names_in_lock(house, FLOOR) == {

@@ -30,6 +30,14 @@ class Elsewhere:
     library: str
     layer: str
 
+    def warning(self, env_name: str) -> str:
+        """Say for people what that means for the layer *env_name*."""
+        return (
+            f"{env_name} needs {self.library}, which is in {self.layer}: shared libraries are not "
+            f"looked for in other layers yet, so unless a package loads it by itself, "
+            f"{env_name} has to have it itself"
+        )
+
 
 def libraries_elsewhere(
     environment: LayerEnvironment,

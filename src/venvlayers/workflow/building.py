@@ -17,12 +17,14 @@ from venvlayers.build.environment import (
     recorded_key,
     refuse_shadowing,
 )
+from venvlayers.build.libraries import libraries_elsewhere
 from venvlayers.build.model import LayerEnvironment
 from venvlayers.errors import BuildError
 from venvlayers.lock.model import LayerLock
 from venvlayers.lock.settings import index_settings
 from venvlayers.lock.state import lock_states
 from venvlayers.plan import Plan, Target, buildable, targets
+from venvlayers.report import Kind
 from venvlayers.workflow.run import Run, all_sources, fingerprint, runtime_context
 from venvlayers.workflow.steps import step
 
@@ -64,9 +66,23 @@ def build_stage(
             ready = next(future for future in waiting if future in done)
             waiting.remove(ready)
             yield ready.result()
+        _tell_of_libraries(run, orders, {name: future.result() for name, future in built.items()})
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         _wait_out(built.values())
+
+
+def _tell_of_libraries(
+    run: Run, orders: Sequence[Order], environments: Mapping[str, LayerEnvironment]
+) -> None:
+    """Warn of layers that were built now and need shared libraries of those below them."""
+    excluded = {order.layer.env_name: order.layer.dynlib_exclude for order in orders}
+    for order in orders:
+        name = order.layer.env_name
+        if ("build", name) in run.done:
+            lower = [environments[below] for below in order.layer.lower if below in environments]
+            for found in libraries_elsewhere(environments[name], lower, excluded):
+                run.reporter.say(Kind.WARNING, found.warning(name))
 
 
 def final_targets(run: Run, plan: Plan) -> list[Target]:
