@@ -41,7 +41,7 @@ def guarded(layout: Layout, root: Path, reporter: Reporter) -> Iterator[None]:
     except OSError as error:
         raise BuildError(
             f"{layout.build_dir} cannot be used: {os_reason(error)}",
-            hint="builds need a writable directory beside the specification",
+            hint="builds need a directory that you may write to",
         ) from error
     try:
         remove_tree(layout.work_dir)
@@ -53,11 +53,17 @@ def guarded(layout: Layout, root: Path, reporter: Reporter) -> Iterator[None]:
 
 
 def _make_build_dir(layout: Layout, root: Path, reporter: Reporter) -> None:
+    if root.is_relative_to(layout.build_dir):
+        raise BuildError(
+            f"{layout.build_dir} has the project in it, and what is built is to be apart from it",
+            hint="choose another build directory",
+        )
     layout.build_dir.mkdir(parents=True, exist_ok=True)
-    ignore = layout.build_dir / ".gitignore"
-    if ignore.exists():
+    if any(layout.build_dir.iterdir()):
+        return  # somebody's, or it was ours before
+    (layout.build_dir / ".gitignore").write_text("*\n", "utf-8")
+    if not layout.build_dir.is_relative_to(root):
         return
-    ignore.write_text("*\n", "utf-8")
     # Hatchling reads the .gitignore of the project alone.
     ignored = root / ".gitignore"
     name = layout.build_dir.name

@@ -122,3 +122,20 @@ def test_x26_a_launch_module_is_in_the_project(root: Path, declared: str) -> Non
     found = mistake(root, RUNTIME, application("x", f'launch_module = "{declared}"'))
     expected = f"must be a path inside the project, not {declared!r}"
     assert found == f"applications[0].launch_module: {expected}"
+
+
+def test_x26_i17_links_in_what_does_not_ship_lead_where_they_like(root: Path) -> None:
+    """X26, I17: a virtual environment in the package, say; what is linked to is looked into."""
+    (root / ".git").mkdir()
+    (root / ".gitignore").write_text("venv/\n")
+    (root / "a" / "venv").mkdir()
+    (root / "a" / "venv" / "python").symlink_to("/usr/bin/env")
+    (root / "a" / "__pycache__").symlink_to("/tmp")
+    (root / "a" / "itself").symlink_to(".")
+    lines = 'support_modules = ["a"]'
+    assert stack(root, RUNTIME, application("x", lines)).layers
+    (root / "c").mkdir()
+    (root / "a" / "c").symlink_to("../c")
+    (root / "c" / "stray.py").symlink_to("/etc/hostname")
+    found = mistake(root, RUNTIME, application("x", lines))
+    assert found.endswith(f"'{Path('a', 'c', 'stray.py')}' is a link that leads out of the project")

@@ -73,7 +73,8 @@ def test_a4_the_specification_in_the_users_directory(
         ('tag-outputs = "no"', "tag-outputs: must be true or false, not a string"),
         ('lock-dir = "_build/locks"', "lock-dir: puts the locks, which are to be kept, into"),
         ('build-dir = "requirements"', "build-dir: puts the locks, which are to be kept, into"),
-        ('build-dir = "."', "build-dir: puts the locks, which are to be kept, into"),
+        ('build-dir = "."', "build-dir: is a directory that has the project in it"),
+        ('build-dir = "../"', "build-dir: is a directory that has the project in it"),
     ],
 )
 def test_each_mistake_has_a_message(tmp_path: Path, line: str, said: str) -> None:

@@ -12,14 +12,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from venvlayers.build.ignore import IgnoreRules, rules_above
 from venvlayers.errors import BuildError
 from venvlayers.files import os_reason, sha256_file, sha256_json
+from venvlayers.ignore import IgnoreRules, rules_above
 from venvlayers.spec.model import LayerSpec, SourceModule
-
-_LEFT_OUT_DIRECTORIES = ("__pycache__",)
-_LEFT_OUT_PREFIX = ".git"
-_LEFT_OUT_SUFFIXES = (".pyc", ".pyo")
 
 
 def module_files(module: SourceModule) -> Iterator[tuple[str, Path]]:
@@ -42,20 +38,12 @@ def _files_below(
     rules = rules.inside(directory)
     for path in sorted(directory.iterdir(), key=lambda path: path.name):
         is_dir = path.is_dir()
-        if _is_left_out(path.name) or rules.ignore(path, is_dir=is_dir):
+        if rules.leaves_out(path, is_dir=is_dir):
             continue
         if is_dir:
             yield from _files_below(path, f"{place}/{path.name}", (*above, real), rules)
         elif path.is_file():
             yield f"{place}/{path.name}", path
-
-
-def _is_left_out(name: str) -> bool:
-    return (
-        name in _LEFT_OUT_DIRECTORIES
-        or name.startswith(_LEFT_OUT_PREFIX)
-        or name.endswith(_LEFT_OUT_SUFFIXES)
-    )
 
 
 def module_hash(module: SourceModule) -> str:

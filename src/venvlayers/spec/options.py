@@ -27,6 +27,10 @@ def read_options(table: Table, root: Path) -> StackOptions:
         compression_level=table.integer("compression_level", lowest=0),
         tag_outputs=table.boolean("tag_outputs"),
     )
+    if build_dir and root.is_relative_to(build_dir):
+        what = "is a directory that has the project in it"
+        table.findings.problem(table.at("build_dir"), what, "choose one of its own")
+        return options
     build, lock = build_dir or root / "_build", lock_dir or root / "requirements"
     if lock.is_relative_to(build):
         key = "lock_dir" if "lock_dir" in table else "build_dir"

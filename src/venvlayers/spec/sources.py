@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+from venvlayers.ignore import IgnoreRules, rules_above
 
 
 def launch_module_mistake(root: Path, path: Path, declared: str) -> str | None:
@@ -65,15 +68,27 @@ def _name_mistake(name: str) -> str | None:
 
 
 def _leads_outside(root: Path, path: Path) -> str | None:
-    """Return the first path at or below *path* whose target is not below *root*."""
+    """Return the first path at or below *path* that ships and whose target is not below *root*."""
     inside = root.resolve()
     if not path.resolve().is_relative_to(inside):
         return os.fspath(path.relative_to(root))
-    if not path.is_dir():
-        return None
-    for directory, folders, files in os.walk(path):
-        for name in sorted(folders + files):
-            entry = Path(directory, name)
-            if entry.is_symlink() and not entry.resolve().is_relative_to(inside):
-                return os.fspath(entry.relative_to(root))
-    return None
+    stray = next(_strays(path, inside, rules_above(path), ()), None) if path.is_dir() else None
+    return os.fspath(stray.relative_to(root)) if stray else None
+
+
+def _strays(
+    directory: Path, inside: Path, rules: IgnoreRules, above: tuple[Path, ...]
+) -> Iterator[Path]:
+    """Yield what leads out of *inside*; directories that are links are looked into, once."""
+    real = directory.resolve()
+    if real in above:
+        return  # a circle: copying says so
+    rules = rules.inside(directory)
+    for entry in sorted(directory.iterdir()):
+        is_dir = entry.is_dir()
+        if rules.leaves_out(entry, is_dir=is_dir):
+            continue
+        if entry.is_symlink() and not entry.resolve().is_relative_to(inside):
+            yield entry
+        elif is_dir:
+            yield from _strays(entry, inside, rules, (*above, real))

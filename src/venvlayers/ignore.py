@@ -1,7 +1,8 @@
-"""Which files git would ignore: the rules of ``.gitignore`` files, nested ones included.
+"""Which files of a project's modules do not ship: bytecode, git's own, and what git ignores.
 
-Only what is in a checkout counts: neither the user's own ignore file nor
-``.git/info/exclude``, because the same files have to ship from every clone.
+The rules of ``.gitignore`` files hold in a checkout, nested ones included; neither the
+user's own ignore file nor ``.git/info/exclude``, because the same has to ship from
+every clone.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
+
+
+_BYTECODE = (".pyc", ".pyo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,14 @@ class IgnoreRules:
         own = _read(directory / ".gitignore")
         return IgnoreRules((*above, _File(directory, own)) if own else above)
 
-    def ignore(self, path: Path, *, is_dir: bool) -> bool:
+    def leaves_out(self, path: Path, *, is_dir: bool) -> bool:
+        """Tell whether *path* does not ship, if not for a directory that it is in."""
+        name = path.name
+        if name == "__pycache__" or name.startswith(".git") or name.endswith(_BYTECODE):
+            return True
+        return self.ignores(path, is_dir=is_dir)
+
+    def ignores(self, path: Path, *, is_dir: bool) -> bool:
         """Tell whether git would ignore *path*, if not for a directory that it is in."""
         for file in reversed(self.files or ()):
             relative = path.relative_to(file.directory).as_posix()
@@ -78,10 +89,10 @@ def rules_above(module: Path) -> IgnoreRules:
     """
     rules = IgnoreRules()
     for directory in _checkout_above(module):
-        if rules.ignore(directory, is_dir=True):
+        if rules.ignores(directory, is_dir=True):
             return IgnoreRules(())
         rules = rules.inside(directory)
-    return IgnoreRules(()) if rules.ignore(module, is_dir=True) else rules
+    return IgnoreRules(()) if rules.ignores(module, is_dir=True) else rules
 
 
 def _checkout_above(path: Path) -> Iterator[Path]:
