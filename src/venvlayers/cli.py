@@ -15,6 +15,7 @@ import click
 
 from venvlayers import __version__
 from venvlayers import options as option
+from venvlayers.edit.commands import add, init
 from venvlayers.errors import VenvstacksError
 from venvlayers.lock.model import Upgrade
 from venvlayers.options import GroupedCommand, options
@@ -187,6 +188,10 @@ _CHOICE_OPTIONS = (
     "build_derived",
     "publish_derived",
 )
+
+
+cli.add_command(init)
+cli.add_command(add)
 
 
 def show_request(given: dict[str, Any]) -> Request:

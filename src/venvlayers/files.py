@@ -58,8 +58,8 @@ def json_text(value: Any) -> str:
     return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write *text* in UTF-8 with LF, so that the file is the old one or the new one.
+def write_text(path: Path, text: str, *, mode: int = 0o644) -> None:
+    """Write *text* in UTF-8 with its own line ends; the file is the old one or the new one.
 
     Raises:
         OSError: The directory is not writable, or full; the old file is still there.
@@ -69,7 +69,7 @@ def write_text(path: Path, text: str) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(text.encode())
-        Path(private).chmod(0o644)
+        Path(private).chmod(mode)
         Path(private).replace(path)
     except BaseException:
         Path(private).unlink(missing_ok=True)

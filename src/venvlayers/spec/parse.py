@@ -34,7 +34,7 @@ def load(path: Path) -> StackSpec:
     Raises:
         SpecError: It cannot be read, or has mistakes; all of them are reported.
     """
-    file = Path(os.path.abspath(_find(path.expanduser())))  # noqa: PTH100 - links stay
+    file = Path(os.path.abspath(find_file(path.expanduser())))  # noqa: PTH100 - links stay
     document = _read(file)
     if file.name != "pyproject.toml":
         return parse(document, file, document, where="")
@@ -44,7 +44,12 @@ def load(path: Path) -> StackSpec:
     return parse(tool["venvstacks"], file, document, where="tool.venvstacks")
 
 
-def _find(path: Path) -> Path:
+def find_file(path: Path) -> Path:
+    """Return the specification that *path* is, or that lies in the directory *path*.
+
+    Raises:
+        SpecError: Two files in the directory declare layers.
+    """
     if not path.is_dir():
         return path
     standalone, project = path / "venvstacks.toml", path / "pyproject.toml"

@@ -1,0 +1,1 @@
+"""Changing specification files without disturbing what is in them."""

@@ -1,0 +1,197 @@
+"""``venvstacks init``: a first stack, and not a byte of the rest disturbed."""
+
+from __future__ import annotations
+
+import stat
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from support.command import venvstacks
+from support.index import Index
+from support.projects import Project
+from venvlayers.edit.edit import add_first_table, write_standalone
+from venvlayers.edit.guess import guess
+from venvlayers.errors import SpecError
+from venvlayers.spec.parse import load
+
+RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
+PROJECT = '[project]\nname = "demo-app"\ndependencies = ["ground>=1"]\n'
+
+
+def project(root: Path, text: str = PROJECT, *modules: str) -> Path:
+    root.mkdir(exist_ok=True)
+    (root / "pyproject.toml").write_bytes(text.encode())
+    for module in modules:
+        (root / module).parent.mkdir(parents=True, exist_ok=True)
+        (root / module).write_text("print('ran')\n")
+    return root
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "\n", "# only a comment", PROJECT, PROJECT.rstrip("\n"), f"{PROJECT}\n\n\n"),
+        *(PROJECT.replace("\n", "\r\n"), f"{PROJECT}# the end", f"{PROJECT}\n# one\n\n# two\n"),
+        *("tool.other.x = 1\n", "tool.other.x = 1\n[project]\nname='x'", "[tool]\n", "[tool.uv]\n"),
+        *('[tool.x]\ntext = """\n[tool.venvstacks]\n"""\n', "[[tool.y]]\na=1\n[tool.y.z]\n"),
+        *("[tool.'x'] # \u00e4\u00f6\u00fc\nk = '\u4e2d'\n", "x = [\n  1, # one\n]\n"),
+    ],
+)
+def test_nothing_but_an_insertion_at_the_end(tmp_path: Path, text: str) -> None:
+    add_first_table(project(tmp_path, text, "src/demo_app/__main__.py"))
+    data = (tmp_path / "pyproject.toml").read_bytes()
+    assert data.startswith(text.encode())
+    assert (b"\r\n" in data) == ("\r\n" in text)
+    assert data.count(b"\n") == data.count(b"\r\n") or "\r\n" not in text
+    before, after = tomllib.loads(text), tomllib.loads(data.decode())
+    del after["tool"]["venvstacks"]
+    assert after == {**before, "tool": before.get("tool", {})}
+    assert load(tmp_path).layers
+
+
+def test_what_is_guessed(tmp_path: Path) -> None:
+    root = project(tmp_path, PROJECT, "src/other/__main__.py", "src/demo_app/__main__.py")
+    add_first_table(root)
+    runtime, app = load(root).layers
+    assert (runtime.env_name, str(runtime.python)) == (f"cpython-{RUNNING}", f"cpython@{RUNNING}")
+    assert (app.env_name, app.lower) == ("app-demo-app", (runtime.env_name,))
+    assert app.requirements == ("ground>=1",)
+    assert app.launch_module is not None
+    assert app.launch_module.path == root / "src" / "demo_app"
+
+
+@pytest.mark.parametrize(
+    ("requires", "python"),
+    [
+        *((">=3.9", RUNNING), ("<3.11,>=3.9", "3.10"), ("==3.9.*", "3.9"), (">=4", RUNNING)),
+        *(("nonsense", RUNNING), (3, RUNNING), (None, RUNNING)),
+    ],
+)
+def test_the_python_is_one_that_the_project_takes(
+    tmp_path: Path, requires: object, python: str
+) -> None:
+    assert guess({"project": {"requires-python": requires}}, tmp_path).python == python
+
+
+@pytest.mark.parametrize("document", [{}, {"project": 1}, {"project": {"name": "a/b"}}])
+def test_a_project_without_a_usable_name(tmp_path: Path, document: dict[str, object]) -> None:
+    assert guess(document, tmp_path).name == "app"
+
+
+def test_dependencies_that_no_index_has_are_left_out(tmp_path: Path) -> None:
+    dependencies = ["good", "x @ https://example.invalid/x.git", "not a requirement", 5]
+    assert guess({"project": {"dependencies": dependencies}}, tmp_path).requirements == ("good",)
+
+
+def test_without_a_module_the_application_is_a_comment(tmp_path: Path) -> None:
+    result = venvstacks("init", cwd=project(tmp_path / "p"), check=True)
+    (runtime,) = load(tmp_path / "p").layers
+    assert f"--runtime {runtime.name}" in result.stderr
+    text = (tmp_path / "p" / "pyproject.toml").read_text()
+    assert "# [[tool.venvstacks.applications]]\n" in text
+
+
+def test_what_it_writes_can_be_locked(tmp_path: Path, index: Index) -> None:
+    """From a project to locks without an editor."""
+    index.add("ground")
+    made = Project.create(tmp_path / "project", "", index=index)
+    text = made.pyproject.read_text().replace("[tool.venvstacks]\n", "")
+    text = text.replace('runtime_source = "local"\n', "")
+    text = text.replace('version = "1.0"\n', 'version = "1.0"\ndependencies = ["ground"]\n')
+    project(made.root, text, "src/demo/__main__.py")
+    venvstacks("init", cwd=made.root, check=True)
+    venvstacks("lock", cwd=made.root, check=True)
+    lock = made.root / "requirements" / "app-demo" / "pylock.app-demo.toml"
+    assert [package["name"] for package in tomllib.loads(lock.read_text())["packages"]] == [
+        "ground"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[tool.venvstacks]\n", r"tool\.venvstacks: is there already"),
+        ("tool.venvstacks.platforms = []\n", r"tool\.venvstacks: is there already"),
+        ("tool = {x = 1}\n", "tool: cannot be added to"),
+        ("tool = 1\n", "tool: cannot be added to"),
+        ("\ufeff[project]\n", "byte-order mark"),
+        ("[project\n", "not TOML"),
+        ("[tool.uv]\nindex = 5\n", r"tool\.uv\.index"),
+    ],
+)
+def test_what_is_refused_is_left_as_it_was(tmp_path: Path, text: str, message: str) -> None:
+    root = project(tmp_path, text)
+    with pytest.raises(SpecError, match=message):
+        add_first_table(root)
+    assert (root / "pyproject.toml").read_bytes() == text.encode()
+    assert [path.name for path in root.iterdir()] == ["pyproject.toml"]
+
+
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_bytes(b"x = '\xff'")
+    with pytest.raises(SpecError, match="not TOML"):
+        add_first_table(tmp_path)
+
+
+def test_a_directory_in_place_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").mkdir()
+    with pytest.raises(SpecError, match="cannot be read"):
+        add_first_table(tmp_path)
+
+
+def test_without_a_pyproject_it_says_what_to_do(tmp_path: Path) -> None:
+    result = venvstacks("init", cwd=tmp_path)
+    assert result.returncode == SpecError.exit_code
+    assert "venvstacks init --standalone" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_stack_beside_it_is_enough(tmp_path: Path) -> None:
+    root = project(tmp_path)
+    (root / "venvstacks.toml").write_text("")
+    with pytest.raises(SpecError, match=r"venvstacks\.toml: is there already"):
+        add_first_table(root)
+
+
+def test_a_file_of_its_own(tmp_path: Path) -> None:
+    root = project(tmp_path, PROJECT, "src/demo_app/__main__.py")
+    venvstacks("init", "--standalone", cwd=root, check=True)
+    assert (root / "pyproject.toml").read_text() == PROJECT
+    assert [layer.env_name for layer in load(root).layers] == [f"cpython-{RUNNING}", "app-demo-app"]
+    with pytest.raises(SpecError, match="is there already"):
+        write_standalone(root)
+
+
+def test_a_file_of_its_own_where_there_is_nothing(tmp_path: Path) -> None:
+    path, _found = write_standalone(tmp_path)
+    assert [layer.env_name for layer in load(path).layers] == [f"cpython-{RUNNING}"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes and links")
+def test_permissions_and_links_stay(tmp_path: Path) -> None:
+    root = project(tmp_path / "p")
+    (root / "pyproject.toml").rename(tmp_path / "real.toml")
+    (tmp_path / "real.toml").chmod(0o640)
+    (root / "pyproject.toml").symlink_to("../real.toml")
+    add_first_table(root)
+    assert (root / "pyproject.toml").is_symlink()
+    assert stat.S_IMODE((tmp_path / "real.toml").stat().st_mode) == 0o640
+    assert load(root).layers
+
+
+def test_a_directory_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_args: object, **_more: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("venvlayers.edit.file.write_text", refuse)
+    monkeypatch.setattr("venvlayers.edit.edit.write_text", refuse)
+    root = project(tmp_path)
+    for function in (add_first_table, write_standalone):
+        with pytest.raises(SpecError, match="cannot be written: Permission denied"):
+            function(root)
+    assert (root / "pyproject.toml").read_text() == PROJECT
