@@ -12,8 +12,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from venvlayers.build.chain import LAYER_CONFIG
@@ -32,9 +30,6 @@ from venvlayers.publish.contents import (
 )
 from venvlayers.report import Progress, Reporter
 from venvlayers.transaction import staging_directory
-
-_THREADS = 4
-_BATCH = 64  # files: handing them over one by one costs more than copying them
 
 
 def export(
@@ -86,17 +81,18 @@ def _export_one(
 
 
 def _copy(contents: LayerContents, target: Path, mtime: int, progress: Progress) -> None:
-    # Directories come first in the first group, each after the one that it is in.
-    entries = [entry for group in contents.groups for entry in group.entries]
-    files = [entry for entry in entries if entry.kind is EntryKind.FILE]
-    for entry in entries:
-        if entry.kind is not EntryKind.FILE:
-            _make(target / entry.path, entry)
-    copying = _Copying(contents, target, mtime)
-    with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
-        batches = (files[start : start + _BATCH] for start in range(0, len(files), _BATCH))
-        for done in pool.map(copying.copy_files, batches):
-            progress.advance(done)
+    # Directories come first in the first group, each after the one that it is in. One thread:
+    # with more it takes longer, because most files are small and Python's lock is in the way.
+    copier = Copier()
+    for group in contents.groups:
+        for entry in group.entries:
+            place = os.path.join(target, os.fsdecode(entry.path.encode()))  # noqa: PTH118 - hot
+            if entry.kind is EntryKind.FILE:
+                _copy_file(contents, entry, place, copier)
+                os.utime(place, (mtime, mtime))
+            else:
+                _make(Path(place), entry)
+            progress.advance(entry.size)
 
 
 def _make(path: Path, entry: Entry) -> None:
@@ -107,28 +103,11 @@ def _make(path: Path, entry: Entry) -> None:
         path.symlink_to(entry.target)
 
 
-@dataclass(frozen=True, slots=True)
-class _Copying:
-    """Copies files of a layer, on any thread."""
-
-    contents: LayerContents
-    target: Path
-    mtime: int
-    copier: Copier = field(default_factory=Copier)
-
-    def copy_files(self, entries: Sequence[Entry]) -> int:
-        """Copy files; return how many bytes they have."""
-        for entry in entries:
-            self._copy_file(entry)
-        return sum(entry.size for entry in entries)
-
-    def _copy_file(self, entry: Entry) -> None:
-        copied = os.path.join(self.target, os.fsdecode(entry.path.encode()))  # noqa: PTH118 - hot
-        self.copier.copy(self.contents.source(entry), copied)
-        if entry.recorded and _recorded(copied, entry) != entry.recorded:
-            raise altered(self.contents, entry)
-        os.chmod(copied, 0o755 if entry.executable else 0o644)  # noqa: PTH101
-        os.utime(copied, (self.mtime, self.mtime))
+def _copy_file(contents: LayerContents, entry: Entry, place: str, copier: Copier) -> None:
+    copier.copy(contents.source(entry), place)
+    if entry.recorded and _recorded(place, entry) != entry.recorded:
+        raise altered(contents, entry)
+    os.chmod(place, 0o755 if entry.executable else 0o644)  # noqa: PTH101
 
 
 def _recorded(path: str, entry: Entry) -> str:
