@@ -107,6 +107,39 @@ def test_h15_h19_own_modules_change_the_number_and_nobody_is_asked(
     assert saved.record.locked_at == first.locked_at
     assert outdated(project) is None
     after = lock_files(project.root)
-    assert {name for name in after if after[name] != before[name]} == {
-        "requirements/app-top/pylock.app-top.meta.json"
+    changed_files = {name for name in after if after[name] != before[name]}
+    assert changed_files == {
+        "requirements/app-top/pylock.app-top.meta.json",
+        "requirements/app-top/pylock.app-top.toml",
     }
+    old, new = (texts["requirements/app-top/pylock.app-top.toml"] for texts in (before, after))
+    assert new == old.replace("# It is deployed as app-top@1.", "# It is deployed as app-top@2.")
+
+
+def test_a_killed_run_loses_no_number(make_project: MakeProject, index: Index) -> None:
+    """B8: the record is gone; the number in the lock is not given to something else."""
+    project = make(make_project, index)
+    run(project, Goal.LOCK)
+    project.write("top.py", "print('another')\n")
+    run(project, Goal.LOCK)
+    (project.root / "requirements/app-top/pylock.app-top.meta.json").unlink()
+    assert lock_all(project)["app-top"].lock_version == 3
+
+
+def test_d4_a_layer_that_is_not_versioned_has_version_1(
+    make_project: MakeProject, index: Index
+) -> None:
+    """D4, H15, #196, #201: also one that was versioned, and whatever its modules do."""
+    project = make(make_project, index)
+    run(project, Goal.LOCK)
+    stack = project.stack()
+    stack["applications"][0]["versioned"] = False
+    project.set_stack(stack)
+    assert outdated(project) is not None
+    assert lock_all(project)["app-top"].lock_version == 1
+    project.write("top.py", "print('another')\n")
+    assert outdated(project) is None
+    stack["applications"][0]["versioned"] = True
+    project.set_stack(stack)
+    assert outdated(project) is not None
+    assert lock_all(project)["app-top"].lock_version == 2

@@ -25,11 +25,16 @@ OwnPackage = tuple[Mapping[str, Any], tuple[Platform, ...]]
 """A package with the wheels that are kept, and the platforms that it is for."""
 
 
-def lock_text(layer: LayerSpec, python: PythonPin, packages: Iterable[OwnPackage]) -> str:
+def lock_text(
+    layer: LayerSpec, python: PythonPin, packages: Iterable[OwnPackage], version: int
+) -> str:
     """Return the lock file of *layer*: its own packages, for all its platforms."""
+    # Also read back by `store.highest_version`.
+    deployed = [f"# It is deployed as {layer.deployed_name(version)}."] if layer.versioned else []
     lines = [
         f"# What the layer {layer.env_name} consists of, beyond the layers below it.",
         "# Made by `venvstacks lock`, or `hatch build -t venvstacks:lock`; not to be edited.",
+        *deployed,
         'lock-version = "1.0"',
         f"environments = {_strings(platform.marker for platform in layer.platforms)}",
         f'requires-python = "=={python.version.series}.*"',

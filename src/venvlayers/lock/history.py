@@ -1,7 +1,8 @@
 """What a layer's new lock has to do with the one before: pins, time and number.
 
 A lock that comes out as it was keeps its time and its number, whatever asked for
-it. The number of a versioned layer goes up and is never given twice.
+it. The number of a layer goes up for as long as it is versioned, and is not given
+twice, not even after a killed run or a merge.
 """
 
 from __future__ import annotations
@@ -13,12 +14,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from venvlayers.errors import LockError
-from venvlayers.files import sha256_text
 from venvlayers.layout import Layout
 from venvlayers.lock.inputs import LockInputs, requirements_digest
-from venvlayers.lock.model import PythonPin, Upgrade
+from venvlayers.lock.model import Upgrade
 from venvlayers.lock.store import (
-    LockRecord,
     SavedLock,
     damaged,
     declared_before,
@@ -101,39 +100,27 @@ def look_back(layout: Layout, layer: LayerSpec, upgrade: Upgrade) -> Before:
     )
 
 
-def next_record(
-    layer: LayerSpec,
-    before: Before,
-    *,
-    inputs: LockInputs,
-    set_hash: str,
-    text: str,
-    python: PythonPin | None,
-    now: datetime,
-    latest: datetime | None,
-) -> LockRecord:
-    """Return the record of a new lock.
+def next_version(layer: LayerSpec, before: Before, inputs: LockInputs, set_hash: str) -> int:
+    """Return the number of a new lock: 1 where a layer is not versioned."""
+    old = before.saved.record if before.saved else None
+    if not layer.versioned:
+        return 1
+    unchanged = old is not None and (old.requirements_hash, dict(old.inputs.version)) == (
+        set_hash,
+        dict(inputs.version),
+    )
+    return before.highest_version if unchanged else before.highest_version + 1
+
+
+def next_time(before: Before, set_hash: str, now: datetime, latest: datetime | None) -> datetime:
+    """Return the time of a new lock, to the second: that of the last change of its set.
 
     Args:
-        layer: The layer.
-        before: Its lock until now.
-        inputs: What the new one was made from.
+        before: The lock until now.
         set_hash: Identifies the new locked set.
-        text: The new lock file's text.
-        python: The Python of a runtime layer.
         now: The time for what changed.
         latest: The time that is not to be exceeded (``exclude-newer``).
     """
     old = before.saved.record if before.saved else None
-    same_set = old is not None and old.requirements_hash == set_hash
-    same_version = same_set and old is not None and dict(old.inputs.version) == dict(inputs.version)
-    time = old.locked_at if old and same_set else now
-    version = before.highest_version if same_version else before.highest_version + 1
-    return LockRecord(
-        inputs=inputs,
-        requirements_hash=set_hash,
-        lock_hash=sha256_text(text),
-        lock_version=version if layer.versioned else 1,
-        locked_at=min(time, latest or time).astimezone(UTC).replace(microsecond=0),
-        python=python,
-    )
+    time = old.locked_at if old and old.requirements_hash == set_hash else now
+    return min(time, latest or time).astimezone(UTC).replace(microsecond=0)

@@ -19,6 +19,7 @@ from packaging.pylock import PylockValidationError
 from venvlayers.build.runtime.choose import find_python
 from venvlayers.build.runtime.source import RuntimeContext, RuntimeSource
 from venvlayers.errors import LockError
+from venvlayers.files import sha256_text
 from venvlayers.layout import Layout
 from venvlayers.lock.available import with_wheels
 from venvlayers.lock.changes import Grounds, asked_for, find_changes, python_change
@@ -37,12 +38,12 @@ from venvlayers.lock.document import (
     requirements_hash,
     summary_text,
 )
-from venvlayers.lock.history import Before, look_back, next_record, versions_of
+from venvlayers.lock.history import Before, look_back, next_time, next_version, versions_of
 from venvlayers.lock.inputs import LockInputs, lock_inputs
 from venvlayers.lock.model import Change, LayerLock, PythonPin, Upgrade
 from venvlayers.lock.resolve import Question, requirers, resolve
 from venvlayers.lock.settings import latest_time, layer_settings, located
-from venvlayers.lock.store import SavedLock, lock_files, write_files
+from venvlayers.lock.store import LockRecord, SavedLock, lock_files, write_files
 from venvlayers.report import Kind
 from venvlayers.spec.model import LayerSpec, StackSpec
 from venvlayers.uv import UvFailure
@@ -140,19 +141,7 @@ def lock_layer(
     for warning in shadowed(layer.env_name, lower, layer.platforms):
         context.runtime.reporter.say(Kind.WARNING, warning)
     packages = _saved_packages(task) if _only_its_number_changes(task) else _packages(task)
-    text = lock_text(layer, task.python, packages)
-    pin = None if lower else task.python
-    record = next_record(
-        layer,
-        task.before,
-        inputs=task.inputs,
-        set_hash=requirements_hash(pin, packages),
-        text=text,
-        python=pin,
-        now=context.now,
-        latest=latest_time(task.question.settings),
-    )
-    saved = SavedLock(text=text, record=record)
+    saved = _saved(task, packages)
     return NewLock(
         lock=load_lock(saved, layer.env_name, task.python),
         saved=saved,
@@ -228,6 +217,25 @@ def _packages(task: _Task) -> list[OwnPackage]:
     resolved = _resolve(task.question, task.provided, task.context)
     own = own_packages(resolved, task.provided, layer.platforms, python)
     return with_wheels(layer, own, python, task.context.layout.pylock(layer.env_name).parent)
+
+
+def _saved(task: _Task, packages: Sequence[OwnPackage]) -> SavedLock:
+    """Return what is to be written of a lock with these packages."""
+    layer, before = task.layer, task.before
+    pin = task.python if layer.python else None
+    set_hash = requirements_hash(pin, packages)
+    version = next_version(layer, before, task.inputs, set_hash)
+    text = lock_text(layer, task.python, packages, version)
+    latest = latest_time(task.question.settings)
+    record = LockRecord(
+        inputs=task.inputs,
+        requirements_hash=set_hash,
+        lock_hash=sha256_text(text),
+        lock_version=version,
+        locked_at=next_time(before, set_hash, task.context.now, latest),
+        python=pin,
+    )
+    return SavedLock(text=text, record=record)
 
 
 def _changes(task: _Task, packages: Sequence[OwnPackage]) -> tuple[Change, ...]:

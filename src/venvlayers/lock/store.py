@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -124,17 +124,19 @@ def declared_before(layout: Layout, env_name: str) -> tuple[str, ...]:
 
 
 def highest_version(layout: Layout, env_name: str) -> int:
-    """Return the highest lock version in a layer's record, damaged or not; 0 if there is none.
+    """Return the highest lock version in a layer's files, damaged or not; 0 if there is none.
 
-    A record in which two branches were merged has two: no number is given twice.
+    Files in which two branches were merged have two: no number is given twice. A killed run
+    leaves no record, but a lock, which says under which name it is deployed.
     """
-    try:
-        text = layout.lock_record(env_name).read_text("utf-8", errors="replace")
-    except OSError:
-        return 0
-    return max(
-        (int(found) for found in re.findall(r'"lock_version": (\d{1,9})\b', text)), default=0
-    )
+    found: list[str] = []
+    for file, pattern in (
+        (layout.lock_record(env_name), r'"lock_version": (\d{1,9})\b'),
+        (layout.pylock(env_name), r"(?m)^# It is deployed as .*@(\d{1,9})\.$"),
+    ):
+        with suppress(OSError):
+            found += re.findall(pattern, file.read_text("utf-8", errors="replace"))
+    return max(map(int, found), default=0)
 
 
 def damaged(layout: Layout, env_name: str, why: str) -> LockError:
