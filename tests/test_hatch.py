@@ -183,12 +183,17 @@ def test_an_unknown_verb(shared: Hatch, published_project: Project) -> None:
     assert "Traceback" not in result.output
 
 
+@pytest.mark.parametrize("said", ["for the target", "for the stack", "for both"])
 def test_outputs_without_the_platform_in_their_names(
-    shared: Hatch, published_project: Project
+    shared: Hatch, published_project: Project, said: str
 ) -> None:
+    """What is said for the target wins."""
     shutil.rmtree(published_project.dist)
     tool = published_project.read_pyproject()["tool"]
-    tool["hatch"] = {"build": {"targets": {"venvstacks": {"tag-outputs": False}}}}
+    if said != "for the stack":
+        tool["hatch"] = {"build": {"targets": {"venvstacks": {"tag-outputs": False}}}}
+    if said != "for the target":
+        tool["venvstacks"]["tag-outputs"] = said == "for both"
     published_project.write_pyproject(tool)
     shared("build", "-t", "venvstacks", cwd=published_project.root)
     assert files_in(published_project.dist) == published_files(tag="")

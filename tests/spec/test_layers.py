@@ -186,6 +186,7 @@ def test_d3_a_name_that_is_the_deployed_name_of_another_layer(tmp_path: Path) ->
     assert len(stack(tmp_path, *parts).layers) == 4
     versioned = framework("a", "versioned = true")
     found = mistake(tmp_path, RUNTIME, versioned, *parts[2:])
+    assert stack(tmp_path, RUNTIME, f"{versioned}platforms = []", *parts[2:]).layers
     assert found == (
         "frameworks[1].name: 'a@1' can be the deployed name of framework-a, which is versioned"
     )

@@ -101,6 +101,15 @@ def test_a3_near_misses_of_options_at_the_top_level(tmp_path: Path) -> None:
     ]
 
 
+def test_a3_the_table_of_a_pyproject_toml_in_a_file_of_another_name(tmp_path: Path) -> None:
+    """A3: that would be ignored, and is more likely a mistake."""
+    assert mistake(tmp_path, RUNTIME.replace("[[", "[[tool.venvstacks.")) == (
+        "declares no layers; [tool.venvstacks] is a table for pyproject.toml alone "
+        "(here, its tables stand at the top level)"
+    )
+    assert mistake(tmp_path, "") == "declares no layers (add [[runtimes]])"
+
+
 def test_a8_a_specification_can_be_made_from_a_value(tmp_path: Path) -> None:
     """A8: no file has to be written."""
     file = write_standalone(tmp_path, RUNTIME, application("x"))

@@ -118,7 +118,7 @@ class LayerReader:
 
     def check_deployed_names(self) -> None:
         """Note layers that a versioned one could be deployed in the place of."""
-        keys = {same_directory_key(name): name for name in self._declared}
+        keys = {same_directory_key(layer.env_name): layer.env_name for layer in self.enabled}
         for key, env_name in keys.items():
             match = re.fullmatch(r"(.+)@[0-9]+", key)
             other = keys.get(match[1]) if match else None

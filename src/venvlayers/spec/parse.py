@@ -112,7 +112,7 @@ def parse(value: Any, file: Path, document: Mapping[str, Any], *, where: str) ->
     options = read_options(table, file.parent)
     uv = _uv_settings(file, document, findings, standalone=not where)
     layers = LayerReader(file.parent, findings, platforms, uv.indexes)
-    _read_layers(table, layers)
+    _read_layers(table, layers, elsewhere=not where and "venvstacks" in _tool(document))
     if findings.problems:
         raise SpecError(str(file), findings.problems)
     return StackSpec(
@@ -125,14 +125,18 @@ def parse(value: Any, file: Path, document: Mapping[str, Any], *, where: str) ->
     )
 
 
-def _read_layers(table: Table, layers: LayerReader) -> None:
+def _read_layers(table: Table, layers: LayerReader, *, elsewhere: bool) -> None:
+    """Read all layers; *elsewhere* tells whether they stand in a table of another file."""
     for kind in LayerKind:
         for entry in table.tables(kind.value):
             layers.read(entry, kind)
     layers.check_deployed_names()
     if layers.is_empty and not table.findings.problems:
-        example = f"add [[{table.at('runtimes')}]]"
-        table.findings.problem(table.where, "declares no layers", example)
+        what, example = "declares no layers", f"add [[{table.at('runtimes')}]]"
+        if elsewhere:
+            what += "; [tool.venvstacks] is a table for pyproject.toml alone"
+            example = "here, its tables stand at the top level"
+        table.findings.problem(table.where, what, example)
 
 
 def _near_misses(table: Table, document: Mapping[str, Any]) -> None:
