@@ -11,9 +11,13 @@ from support.layers import make_layer, make_runtime
 from support.projects import Project
 from support.stacks import run
 from support.stock import Stock
+from venvlayers.build.chain import LAYER_CONFIG
 from venvlayers.deploy.export import export
+from venvlayers.deploy.exported import remove_superseded
 from venvlayers.errors import PublishError
 from venvlayers.plan import Goal
+from venvlayers.publish.manifest import write_export_manifests
+from venvlayers.publish.metadata import layer_metadata
 from venvlayers.report import silent
 
 
@@ -132,3 +136,40 @@ def test_what_a_killed_export_left_is_removed(published_project: Project) -> Non
     (published_project.dist / ".venvstacks-export-killed" / "layer").mkdir(parents=True)
     run(published_project, Goal.EXPORT)
     assert not list(published_project.dist.glob(".venvstacks-*"))
+
+
+def test_x19_superseded_exports_are_removed(published_project: Project) -> None:
+    """X19, L5: of layers with another number, or that left the stack; nothing else is touched."""
+    stack = published_project.stack()
+    stack["frameworks"][0]["versioned"] = True
+    published_project.set_stack(stack)
+    place = published_project.root / "_export"
+    run(published_project, Goal.EXPORT, output_dir=place)
+    assert (place / "framework-middle@2").is_dir()
+    foreign = place / "framework-notes"
+    foreign.mkdir()
+    stack["frameworks"][0]["requirements"] = ["ground"]
+    del stack["applications"]
+    published_project.set_stack(stack)
+    run(published_project, Goal.EXPORT, output_dir=place)
+    there = {path.name for path in place.iterdir()}
+    assert there == {"__venvstacks__", "base", "framework-middle@3", "framework-notes"}
+
+
+def test_exports_that_others_refer_to_stay(tmp_path: Path) -> None:
+    """Layers that are not exported again stand on what was there before."""
+    layers = [
+        make_runtime(tmp_path / "rt"),
+        make_layer(tmp_path / "app", required_layers=("framework-lower@1",)),
+    ]
+    for name in ("cpython-3.12", "framework-lower@1", "app-gone", "no-layer"):
+        (tmp_path / "out" / name / LAYER_CONFIG).parent.mkdir(parents=True)
+        if name != "no-layer":
+            (tmp_path / "out" / name / LAYER_CONFIG).touch()
+    (tmp_path / "out" / "app-linked").symlink_to(tmp_path / "out" / "app-gone")
+    write_export_manifests([(each.kind, layer_metadata(each)) for each in layers], tmp_path / "out")
+    before = ["cpython-3.12", "framework-lower@1", "app-gone", "no-layer", "app-linked", "nowhere"]
+    assert remove_superseded(tmp_path / "out", before) == (tmp_path / "out" / "app-gone",)
+    assert not (tmp_path / "out" / "app-gone").exists()
+    for name in ("cpython-3.12", "framework-lower@1", "no-layer"):
+        assert (tmp_path / "out" / name).is_dir()

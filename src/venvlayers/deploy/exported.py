@@ -16,9 +16,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from venvlayers.files import json_text, write_text
+from venvlayers.build.chain import LAYER_CONFIG
+from venvlayers.files import json_text, remove_tree, write_text
 from venvlayers.publish.canonical_tar import archive_time
-from venvlayers.publish.manifest import listed_entries, manifest_path, metadata_path
+from venvlayers.publish.manifest import file_name, listed_entries, manifest_path, metadata_path
 from venvlayers.publish.metadata import Metadata
 from venvlayers.publish.outputs import Packable
 from venvlayers.spec.model import LayerKind
@@ -103,9 +104,44 @@ def kept_entries(output_dir: Path, names: Iterable[str]) -> list[tuple[LayerKind
     ]
 
 
+def listed_targets(output_dir: Path) -> frozenset[str]:
+    """Return the names of the directories that the manifest lists.
+
+    Raises:
+        OSError: The manifest cannot be read.
+    """
+    entries = listed_entries(manifest_path(output_dir))
+    names = (file_name(entry.get("install_target")) for _, entry in entries)
+    return frozenset(name for name in names if name)
+
+
+def remove_superseded(output_dir: Path, before: Iterable[str]) -> tuple[Path, ...]:
+    """Remove exports that were listed, are not any more, and that no listed layer refers to.
+
+    Args:
+        output_dir: Where the manifest is that lists the exports of now.
+        before: What `listed_targets` returned before it was written.
+
+    Raises:
+        OSError: They cannot be removed.
+    """
+    wanted: set[object] = set(listed_targets(output_dir))
+    for _kind, entry in listed_entries(manifest_path(output_dir)):
+        wanted |= {entry.get("runtime_layer"), *entry.get("required_layers", ())}
+    places = [output_dir / name for name in before if name not in wanted]
+    found = tuple(
+        place
+        for place in places
+        if not place.is_symlink() and (place / LAYER_CONFIG).is_file()  # whatever else is not ours
+    )
+    for place in found:
+        remove_tree(place)
+    return found
+
+
 def _is_there(output_dir: Path, entry: Metadata) -> bool:
-    name = entry.get("install_target")
-    return isinstance(name, str) and not set(name) & set("/\\") and (output_dir / name).is_dir()
+    name = file_name(entry.get("install_target"))
+    return name is not None and (output_dir / name).is_dir()
 
 
 def sealed(directory: Path) -> str | None:

@@ -99,7 +99,7 @@ def listed_files(output_dir: Path, manifest: Path, platform: Platform | None) ->
     """Yield the files that *manifest* says were published with it, as far as they are there."""
     for _kind, entry in listed_entries(manifest):
         layer, target, archive = (
-            _file_name(entry.get(field))
+            file_name(entry.get(field))
             for field in ("layer_name", "install_target", "archive_name")
         )
         places = [output_dir / archive] if archive and target and archive.startswith(target) else []
@@ -112,7 +112,7 @@ def _mapping(value: Any) -> Metadata:
     return value if isinstance(value, dict) else {}
 
 
-def _file_name(value: Any) -> str | None:
+def file_name(value: Any) -> str | None:
     """Return *value* if it names a file in the very directory that it is looked up in."""
     if not isinstance(value, str) or value in ("", ".", "..") or not value.isprintable():
         return None

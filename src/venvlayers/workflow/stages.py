@@ -15,7 +15,13 @@ from datetime import UTC, datetime
 from venvlayers.build.environment import Order, describe, remove_environment
 from venvlayers.build.model import LayerEnvironment
 from venvlayers.deploy.export import export
-from venvlayers.deploy.exported import export_recipe, kept_entries, remember_exports
+from venvlayers.deploy.exported import (
+    export_recipe,
+    kept_entries,
+    listed_targets,
+    remember_exports,
+    remove_superseded,
+)
 from venvlayers.files import private_directory
 from venvlayers.lock.lock import LockContext, NewLock, load_lock, lock_layer, save_locks
 from venvlayers.lock.model import Change, LayerLock
@@ -190,7 +196,10 @@ def _export_stage(run: Run, made: Iterable[LayerEnvironment]) -> None:
         entries = kept_entries(run.output_dir, others)
         entries += [(layer.kind, layer_metadata(layer)) for layer in environments]
         entries.sort(key=lambda entry: run.order.index(entry[1]["layer_name"]))
+        before = listed_targets(run.output_dir)
         write_export_manifests(entries, run.output_dir)
+        for place in remove_superseded(run.output_dir, before):
+            run.reporter.say(Kind.STEP, f"removed the export {place.name}")
         remembered = {name: recipe for name, recipe in in_place.items() if name in others}
         state_file = run.layout.exported_record(run.platform)
         remember_exports(state_file, run.output_dir, {**remembered, **recipes})
