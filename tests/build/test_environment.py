@@ -19,8 +19,10 @@ import pytest
 from support.index import Index
 from support.projects import Project
 from support.stacks import Messages, run
+from venvlayers.build.environment import recorded_key
 from venvlayers.build.sources import module_files, module_hash
 from venvlayers.errors import BuildError, PublishError
+from venvlayers.layout import Layout
 from venvlayers.plan import Goal
 from venvlayers.platforms import host_platform
 from venvlayers.report import Kind
@@ -370,3 +372,37 @@ def test_x31_a_support_module_must_not_hide_a_package(
     project = with_support_modules(make_project, "helper.py", "../shared", **{where: '["helper"]'})
     with pytest.raises(BuildError, match="the support module 'helper' of app-top would hide"):
         run(project, Goal.BUILD)
+
+
+@pytest.mark.parametrize("directory", ["..", "../../precious", "app-top@x", "app-topper", 7, None])
+def test_only_a_layers_own_directories_are_recognised(
+    make_project: MakeProject, directory: object
+) -> None:
+    """B8: what a record calls the environment before is removed, so it has to be one."""
+    project = make_project(stack(), files={"top.py": ""})
+    layout, here = Layout.beside(project.root), host_platform()
+    record = layout.environment_record("app-top", here)
+    record.parent.mkdir(parents=True)
+    precious = project.root / "precious"
+    precious.mkdir()
+    record.write_text(json.dumps({"directory": directory, "key": "sha256:1"}), "utf-8")
+    assert recorded_key(layout, "app-top", here) is None
+    run(project, Goal.BUILD)
+    assert precious.is_dir()
+    assert environment(project, "app-top").is_dir()
+
+
+def test_b8_the_environment_of_the_number_before_goes(
+    make_project: MakeProject, index: Index
+) -> None:
+    """B8: one environment a layer, named as it is deployed."""
+    text = stack().replace("requirements = []", "versioned = true\nrequirements = []")
+    project = make_project(text, files={"top.py": "print(1)\n"})
+    run(project, Goal.BUILD)
+    assert environment(project, "app-top@1").is_dir()
+    project.write("top.py", "print(2)\n")
+    run(project, Goal.BUILD)
+    assert not environment(project, "app-top@1").exists()
+    python = environment(project, "app-top@2") / "bin" / "python"
+    result = subprocess.run([python, "-m", "top"], capture_output=True, text=True, check=True)
+    assert result.stdout == "2\n"
