@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from support.command import venvstacks
 from support.deployments import Deployment
 from support.index import Index
 from support.interpreters import VERSION, standalone_downloads
@@ -21,6 +22,7 @@ from support.projects import Project
 from support.shared_objects import shared_object
 from support.stacks import Messages, lock_all, lock_files, run, versions
 from support.stock import Stock
+from venvlayers.cli import cli, main
 from venvlayers.errors import LockError
 from venvlayers.layout import Layout
 from venvlayers.plan import Goal
@@ -186,3 +188,33 @@ def test_a_library_of_a_lower_layer_is_warned_of(
     run(project, Goal.BUILD, messages)
     assert messages.steps("building") == ["framework-middle"]
     assert not [text for text in messages.of(Kind.WARNING) if "shared libraries" in text]
+
+
+@on_linux
+def test_161_what_is_below_is_locked_first(small_project: Project) -> None:
+    """#161: nothing is locked above a layer that has no lock."""
+    root = small_project.root
+    refused = venvstacks("build", "--include", "app-top", cwd=root)
+    assert refused.returncode == LockError.exit_code
+    assert "base" in refused.stderr
+    assert not (root / "requirements").exists()
+    locked = venvstacks("lock", "--include", "app-top", cwd=root, check=True)
+    lines = locked.stdout.splitlines()
+    assert lines == ["lock: base", "lock: framework-middle", "lock: app-top"]
+
+
+def test_160_patterns_arrive_as_they_were_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PR #160, F7: not as the files that they match, on Windows neither."""
+    passed: dict[str, object] = {}
+
+    def record(*_arguments: object, **options: object) -> None:
+        passed.update(options)
+
+    monkeypatch.setattr(cli, "main", record)
+    main(["show", "--include", "app-*"])
+    assert passed["windows_expand_args"] is False
+    (tmp_path / "app-file").touch()
+    said = venvstacks("show", "--include", "app-*", cwd=tmp_path)
+    assert "app-file" not in said.output
