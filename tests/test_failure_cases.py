@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from support.command import venvstacks
-from support.deployments import Deployment
+from support.deployments import Deployment, layers
 from support.index import Index
 from support.interpreters import VERSION, standalone_downloads
+from support.journeys import change, in_layer
 from support.projects import Project
 from support.shared_objects import shared_object
 from support.stacks import Messages, lock_all, lock_files, run, versions
@@ -218,3 +219,43 @@ def test_160_patterns_arrive_as_they_were_written(
     (tmp_path / "app-file").touch()
     said = venvstacks("show", "--include", "app-*", cwd=tmp_path)
     assert "app-file" not in said.output
+
+
+VERSIONED = """
+[[runtimes]]
+name = "base"
+requirements = []
+
+[[frameworks]]
+name = "middle"
+versioned = true
+runtime = "base"
+requirements = ["storey", "closet"]
+
+[[applications]]
+name = "top"
+launch_module = "top.py"
+frameworks = ["middle"]
+requirements = []
+"""
+
+
+@on_linux
+def test_layers_that_were_left_behind_are_warned_of(
+    make_project: MakeProject, index: Index
+) -> None:
+    """G29: what is published alone can have another number than what stands on it knows."""
+    for name in ("storey", "closet"):
+        index.add(name)
+    project = make_project(VERSIONED, files={"top.py": "import storey\n"})
+    publish = ("build", "--lock-if-needed", "--publish", "--output-dir", "dist")
+    venvstacks(*publish, cwd=project.root, check=True)
+    change(project, in_layer("framework-middle", requirements=["storey"]))
+    left = venvstacks(*publish, "--include", "framework-middle", cwd=project.root, check=True)
+    warning = "app-top, which was left as it is, stands on framework-middle@1"
+    assert warning in left.stderr
+    assert layers(project.dist)["app-top"]["required_layers"] == ["framework-middle@1"]
+    both = ("--include", "framework-middle", "--build-derived", "--publish-derived")
+    done = venvstacks(*publish, *both, cwd=project.root, check=True)
+    assert "left as it is" not in done.stderr
+    assert layers(project.dist)["app-top"]["required_layers"] == ["framework-middle@2"]

@@ -64,6 +64,19 @@ def write_export_manifests(entries: Sequence[tuple[LayerKind, Metadata]], output
     return manifest
 
 
+def not_published(entries: Iterable[Metadata]) -> Iterator[tuple[str, str]]:
+    """Yield each layer with the deployed name of one below it that is not among *entries*.
+
+    That happens where a layer was left as it is while one below it got another number.
+    """
+    described = list(entries)
+    there = {entry.get("install_target") for entry in described}
+    for entry in described:
+        for below in (*entry.get("required_layers", ()), entry.get("runtime_layer")):
+            if below not in there:
+                yield str(entry.get("layer_name")), str(below)
+
+
 def listed_entries(manifest: Path) -> list[tuple[LayerKind, Metadata]]:
     """Return what *manifest* lists; nothing when it is absent, damaged, or not ours.
 
