@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from pathlib import Path
 
 import pytest
 
+from support.wheels import make_wheel
 from venvlayers import uv
 from venvlayers.errors import ToolError
-from venvlayers.platforms import PLATFORMS, PythonVersion
+from venvlayers.platforms import PLATFORMS, PythonVersion, Targets
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-ins are shell scripts")
 
@@ -85,3 +87,52 @@ def test_failures_carry_what_uv_said(tmp_path: Path) -> None:
             platform=PLATFORMS["linux_x86_64"],
         )
     assert "pylock.toml" in caught.value.output
+
+
+@pytest.mark.parametrize(
+    ("platform", "tag", "targets", "fits"),
+    [
+        ("macosx_arm64", "macosx_14_0_arm64", Targets(macos=(14, 2)), True),
+        ("macosx_arm64", "macosx_14_0_arm64", Targets(macos=(13, 0)), False),
+        ("macosx_x86_64", "macosx_12_0_x86_64", Targets(macos=(12, 0)), True),
+        ("linux_x86_64", "manylinux_2_29_x86_64", Targets(glibc=(2, 29)), True),
+        ("linux_aarch64", "manylinux_2_40_aarch64", Targets(glibc=(2, 50)), True),
+        ("linux_aarch64", "manylinux_2_35_aarch64", Targets(glibc=(2, 34)), False),
+    ],
+)
+def test_b6_b7_uv_installs_what_fits_the_targets(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    platform: str,
+    tag: str,
+    targets: Targets,
+    fits: bool,
+) -> None:
+    """B6, B7: whatever this machine is, and whatever its environment says."""
+    monkeypatch.setenv("MACOSX_DEPLOYMENT_TARGET", "10.9")
+    wheel = make_wheel(tmp_path / "wheels", "lib", tag=f"py3-none-{tag}")
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    (tmp_path / "pylock.toml").write_text(
+        f"""
+        lock-version = "1.0"
+        created-by = "tests"
+        [[packages]]
+        name = "lib"
+        version = "1.0"
+        wheels = [{{ name = "{wheel.name}", path = "{wheel}", hashes = {{ sha256 = "{digest}" }} }}]
+        """,
+        "utf-8",
+    )
+    (tmp_path / "pyproject.toml").touch()
+    try:
+        uv.find_uv().install(
+            tmp_path,
+            tmp_path / "prefix",
+            python=PythonVersion(3, 12, 1),
+            platform=PLATFORMS[platform],
+            targets=targets,
+        )
+        installed = True
+    except uv.UvFailure:
+        installed = False
+    assert installed == fits
