@@ -104,8 +104,11 @@ def _make(path: Path, entry: Entry) -> None:
 
 
 def _copy_file(contents: LayerContents, entry: Entry, place: str, copier: Copier) -> None:
-    copier.copy(contents.source(entry), place)
-    if entry.recorded and _recorded(place, entry) != entry.recorded:
+    source = contents.source(entry)
+    copier.copy(source, place)
+    # After it was copied, so that nothing else than what is checked can have been. Not the copy:
+    # of a clone, no byte is in the system's memory yet.
+    if entry.recorded and _recorded(source, entry) != entry.recorded:
         raise altered(contents, entry)
     os.chmod(place, 0o755 if entry.executable else 0o644)  # noqa: PTH101
 
