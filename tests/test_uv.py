@@ -89,50 +89,53 @@ def test_failures_carry_what_uv_said(tmp_path: Path) -> None:
     assert "pylock.toml" in caught.value.output
 
 
+def install_for(directory: Path, platform: str, tag: str, targets: Targets) -> None:
+    """Install a wheel with this tag as for these systems."""
+    wheel = make_wheel(directory / "wheels", "lib", tag=f"py3-none-{tag}")
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    found = f'name = "{wheel.name}", path = "{wheel}", hashes = {{ sha256 = "{digest}" }}'
+    package = f'name = "lib"\nversion = "1.0"\nwheels = [{{ {found} }}]\n'
+    text = f'lock-version = "1.0"\ncreated-by = "tests"\n[[packages]]\n{package}'
+    (directory / "pylock.toml").write_text(text, "utf-8")
+    (directory / "pyproject.toml").touch()
+    uv.find_uv().install(
+        directory,
+        directory / "prefix",
+        python=PythonVersion(3, 12, 1),
+        platform=PLATFORMS[platform],
+        targets=targets,
+    )
+
+
 @pytest.mark.parametrize(
-    ("platform", "tag", "targets", "fits"),
+    ("platform", "tag", "targets"),
     [
-        ("macosx_arm64", "macosx_14_0_arm64", Targets(macos=(14, 2)), True),
-        ("macosx_arm64", "macosx_14_0_arm64", Targets(macos=(13, 0)), False),
-        ("macosx_x86_64", "macosx_12_0_x86_64", Targets(macos=(12, 0)), True),
-        ("linux_x86_64", "manylinux_2_29_x86_64", Targets(glibc=(2, 29)), True),
-        ("linux_aarch64", "manylinux_2_40_aarch64", Targets(glibc=(2, 50)), True),
-        ("linux_aarch64", "manylinux_2_35_aarch64", Targets(glibc=(2, 34)), False),
+        ("macosx_arm64", "macosx_14_0_arm64", Targets(macos=(14, 2))),
+        ("macosx_x86_64", "macosx_12_0_x86_64", Targets(macos=(12, 0))),
+        ("linux_x86_64", "manylinux_2_29_x86_64", Targets(glibc=(2, 29))),
+        ("linux_aarch64", "manylinux_2_40_aarch64", Targets(glibc=(2, 50))),
     ],
 )
 def test_b6_b7_uv_installs_what_fits_the_targets(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    platform: str,
-    tag: str,
-    targets: Targets,
-    fits: bool,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str, tag: str, targets: Targets
 ) -> None:
     """B6, B7: whatever this machine is, and whatever its environment says."""
     monkeypatch.setenv("MACOSX_DEPLOYMENT_TARGET", "10.9")
-    wheel = make_wheel(tmp_path / "wheels", "lib", tag=f"py3-none-{tag}")
-    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    (tmp_path / "pylock.toml").write_text(
-        f"""
-        lock-version = "1.0"
-        created-by = "tests"
-        [[packages]]
-        name = "lib"
-        version = "1.0"
-        wheels = [{{ name = "{wheel.name}", path = "{wheel}", hashes = {{ sha256 = "{digest}" }} }}]
-        """,
-        "utf-8",
-    )
-    (tmp_path / "pyproject.toml").touch()
-    try:
-        uv.find_uv().install(
-            tmp_path,
-            tmp_path / "prefix",
-            python=PythonVersion(3, 12, 1),
-            platform=PLATFORMS[platform],
-            targets=targets,
-        )
-        installed = True
-    except uv.UvFailure:
-        installed = False
-    assert installed == fits
+    install_for(tmp_path, platform, tag, targets)
+    assert list((tmp_path / "prefix").rglob("lib.py"))
+
+
+@pytest.mark.parametrize(
+    ("platform", "tag", "targets"),
+    [
+        ("macosx_arm64", "macosx_14_0_arm64", Targets(macos=(13, 0))),
+        ("linux_aarch64", "manylinux_2_35_aarch64", Targets(glibc=(2, 34))),
+    ],
+)
+def test_b6_b7_uv_refuses_what_is_for_later_systems(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str, tag: str, targets: Targets
+) -> None:
+    """B6, B7."""
+    monkeypatch.setenv("MACOSX_DEPLOYMENT_TARGET", "15.0")
+    with pytest.raises(uv.UvFailure):
+        install_for(tmp_path, platform, tag, targets)
