@@ -17,7 +17,7 @@ from venvlayers.build.runtime.source import RuntimeContext, RuntimeSource
 from venvlayers.errors import BuildError, LockError, PublishError, SelectionError
 from venvlayers.layout import Layout
 from venvlayers.lock.model import PythonPin, Upgrade
-from venvlayers.plan import Goal, Outlook, Plan, Target, buildable, plan_stack
+from venvlayers.plan import OUTPUT_ACTIONS, Goal, Outlook, Plan, Target, buildable, plan_stack
 from venvlayers.platforms import Platform, host_platform
 from venvlayers.report import Kind, Reporter
 from venvlayers.request import Request
@@ -178,9 +178,12 @@ def _refuse_changes(run: Run) -> None:
 
 def _require_buildable(run: Run) -> None:
     selected = [(layer, run.selection.of(layer.env_name)) for layer in run.spec.layers]
-    wanted = [layer for layer, operations in selected if operations.build or operations.publish]
-    nothing_else = bool(wanted) or not selected
-    if run.request.goal >= Goal.BUILD and nothing_else and not buildable(wanted, run.platform):
+    if run.request.goal in OUTPUT_ACTIONS:
+        wanted = [layer for layer, operations in selected if operations.publish]
+    else:
+        wanted = [layer for layer, operations in selected if operations.build]
+    is_asked = bool(wanted) or not selected
+    if run.request.goal >= Goal.BUILD and is_asked and not buildable(wanted, run.platform):
         raise BuildError(
             f"no layer is made for {run.platform}, which this machine is",
             hint="add it to `platforms`, or build on another machine",
