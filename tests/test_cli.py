@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import shutil
 import sys
 import textwrap
@@ -273,6 +274,17 @@ def test_quiet_and_verbose(published_project: Project, option: str | None) -> No
     assert (steps, commands) == (option not in ("-q", "--quiet"), option in ("-v", "--verbose"))
 
 
+def test_twice_verbose_is_what_uv_reads_and_says(small_project: Project) -> None:
+    """F3: also before the subcommand, and capped."""
+    root = small_project.root
+    for arguments in (("lock", "-vv", "--include", "base"), ("-v", "lock", "-vvv")):
+        result = venvstacks(*arguments, cwd=root, check=True)
+        assert "uv is given:\n    [project]" in result.stderr
+        assert "uv says:\n" in result.stderr
+        assert '"ground' in result.stderr
+    assert "uv is given" not in venvstacks("lock", "-v", cwd=root, check=True).stderr
+
+
 def test_quiet_is_errors_only(published_project: Project) -> None:
     """F4."""
     stack = published_project.stack()
@@ -294,6 +306,144 @@ def test_results_and_the_rest_go_to_different_streams(published_project: Project
     assert "sha256:" in result.stdout
     assert "building" not in result.stdout
     assert "\x1b" not in result.output
+
+
+# Showing, with and without doing.
+
+
+def test_what_would_be_written(unbuilt_project: Project) -> None:
+    """G13 X16: nothing is built for it, and it is what publishing then writes."""
+    root = unbuilt_project.root
+    result = venvstacks("publish", "--dry-run", "--show", "--tag-outputs", cwd=root, check=True)
+    requested = json.loads(result.stdout)["layers"]
+    assert result.stderr.startswith("pyproject.toml\nruntimes\n    base  (build-if-needed, publish")
+    assert not (root / "_build").exists()
+    venvstacks("publish", "--tag-outputs", cwd=root, check=True)
+    manifest = root / f"_artifacts/__venvstacks__/venvstacks-{HERE}.json"
+    written = json.loads(manifest.read_text("utf-8"))["layers"]
+    for kind, entries in requested.items():
+        for said, done in zip(entries, written[kind], strict=True):
+            assert said.items() <= done.items()
+            assert said["archive_name"].endswith(f"-{HERE}.tar.zst")
+
+
+def test_what_would_be_exported(unbuilt_project: Project) -> None:
+    """G13 X16, L4: and no option is named that does not exist."""
+    root = unbuilt_project.root
+    result = venvstacks("local-export", "--dry-run", "--include", "app-top", cwd=root, check=True)
+    (entry,) = json.loads(result.stdout)["layers"]["applications"]
+    assert (entry["layer_name"], result.stderr) == ("app-top", "")
+    assert not (root / "_export").exists()
+    venvstacks("local-export", "--include", "app-top", cwd=root, check=True)
+    written = json.loads((root / "_export/__venvstacks__/venvstacks.json").read_text("utf-8"))
+    assert written["layers"]["applications"] == [entry]
+
+
+def test_what_would_be_written_needs_locks(unbuilt_project: Project) -> None:
+    edit(unbuilt_project, "applications", requirements=[])
+    result = venvstacks("publish", "--dry-run", cwd=unbuilt_project.root)
+    assert (result.returncode, result.stdout) == (4, "")
+    assert "locks are missing or outdated" in result.stderr
+
+
+@pytest.mark.parametrize("options", [("--json",), ("--show-only",), ("--json", "--show-only")])
+@pytest.mark.parametrize("command", ["lock", "build", "publish", "local-export"])
+def test_show_only(unbuilt_project: Project, command: str, options: tuple[str, ...]) -> None:
+    """G23 G24, N1, N2: JSON means that nothing is done, unless --show is given too."""
+    before = sorted(unbuilt_project.root.rglob("*"))
+    status, text = invoke(command, *options, str(unbuilt_project.root), "-q")
+    assert status == 0
+    assert sorted(unbuilt_project.root.rglob("*")) == before
+    if "--json" not in options:
+        assert text.startswith("pyproject.toml\nruntimes\n    base  (")
+        assert "\nto do\n" in text
+        return
+    document = json.loads(text)
+    (base,) = document["runtimes"]
+    word = {"lock": "lock", "local-export": "local-export-if-needed"}.get(
+        command, f"{command}-if-needed"
+    )
+    assert base["selected_operations"][-1] == word
+    assert document["plan"]["steps"][0]["layer"] == "base"
+
+
+def test_show_and_do(unbuilt_project: Project) -> None:
+    """G23."""
+    result = venvstacks("build", "--show", cwd=unbuilt_project.root, check=True)
+    shown, _, done = result.stdout.partition("to do\n")
+    assert shown.endswith("  (build-if-needed)\n      framework-middle\n      base\n")
+    assert done.splitlines()[0] == "    build  base              it is not built yet"
+    assert sorted(done.splitlines()[3:]) == sorted(f"build: {name}" for name in LAYERS)
+
+
+@pytest.mark.parametrize("option", ["--show", "--no-show-only"])
+def test_do_and_print_json(published_project: Project, option: str) -> None:
+    """G24, K16: one document, alone on standard output."""
+    published_project.write("top.py", "print('changed')\n")
+    arguments = ("publish", "--json", option, "--tag-outputs", "--output-dir", "dist")
+    result = venvstacks(*arguments, cwd=published_project.root, check=True)
+    document = json.loads(result.stdout)
+    assert "publishing app-top" in result.stderr
+    outcome = document["outcome"]
+    assert outcome["done"] == [{"action": "build", "layer": "app-top"}]
+    assert [(entry["layer_name"], entry["reused"]) for entry in outcome["published"]] == [
+        ("base", True),
+        ("framework-middle", True),
+        ("app-top", False),
+    ]
+    assert outcome["lock_changes"] == {}
+    assert Path(outcome["artifact"]).is_file()
+
+
+def test_nothing_to_show(unbuilt_project: Project) -> None:
+    status, text = invoke("build", "--no-build", "--show-only", str(unbuilt_project.root))
+    assert (status, text) == (0, "pyproject.toml\nto do\n    nothing\n")
+
+
+def test_f1_the_name_in_usage_lines(tmp_path: Path) -> None:
+    """F1."""
+    result = venvstacks("lock", "--no-such-option", cwd=tmp_path)
+    assert result.stderr.startswith("Usage: python -m venvlayers lock [OPTIONS] [SPEC]\n")
+    with pytest.raises(SystemExit):
+        main(["lock", "--no-such-option"])
+
+
+def test_n6_the_command_is_callable(
+    published_project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """N6: it returns when all is well, and ends the process otherwise."""
+    main(["build", str(published_project.root)])
+    assert capsys.readouterr().out == "nothing to do\n"
+    with pytest.raises(SystemExit) as caught:
+        main(["lock", "--include", "nothing", str(published_project.root)])
+    assert caught.value.code == 2
+    assert "error: --include nothing: no layer is called so" in capsys.readouterr().err
+
+
+class Windows:
+    """The module `os` as far as click asks it where it is."""
+
+    name = "nt"
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(os, name)
+
+
+def test_pr_160_patterns_are_not_for_files(
+    published_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PR #160, F7: a pattern that files match too reaches the command as it is."""
+    monkeypatch.chdir(published_project.write("app-1/app-2", "").parent)
+    monkeypatch.setattr("click.core.os", Windows())
+    given: list[str] = []
+
+    def show(**options: list[str]) -> None:
+        given.extend(options["include"])
+
+    monkeypatch.setattr(cli.commands["show"], "callback", show)
+    monkeypatch.setattr(sys, "argv", ["venvstacks", "show", "--include", "app-*"])
+    main()
+    assert given == ["app-*"]
 
 
 # The end of the process.

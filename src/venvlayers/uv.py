@@ -16,6 +16,7 @@ import re
 import shlex
 import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -28,6 +29,9 @@ from venvlayers.platforms import DEFAULT_TARGETS, Platform, PythonVersion, Targe
 from venvlayers.report import Kind, Reporter, silent
 
 MINIMUM_VERSION = (0, 9, 17)
+
+_CREDENTIALS = re.compile(r"//[^/@\s]+@")
+"""What stands before the host in a URL."""
 
 KEPT_VARIABLES = (
     # Where things come from and how they are reached; never what is chosen.
@@ -284,10 +288,23 @@ class Uv:
             environment.update(_no_other_configuration(config))
         argv = [os.fspath(self.path), *(argument for group in groups for argument in group)]
         self.reporter.say(Kind.DETAIL, f"running {shlex.join(argv)}")
+        if config is not None:  # it lies beside what uv is to read
+            self._trace("uv is given", _text(config.parent / "pyproject.toml"))
         completed = process.run([*argv, "--color=never"], cwd=cwd, env=environment)
+        self._trace("uv says", completed.stdout + completed.stderr)
         if completed.returncode:
             raise UvFailure(completed)
         return completed
+
+    def _trace(self, what: str, text: str) -> None:
+        """Show what uv reads or writes to who asks for everything, without credentials."""
+        shown = _CREDENTIALS.sub("//***@", text.strip())
+        if shown:
+            self.reporter.say(Kind.TRACE, f"{what}:\n{textwrap.indent(shown, '    ')}")
+
+
+def _text(file: Path) -> str:
+    return file.read_text("utf-8") if file.is_file() else ""
 
 
 def _no_other_configuration(directory: Path) -> dict[str, str]:
