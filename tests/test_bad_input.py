@@ -255,14 +255,14 @@ MISTAKES: dict[str, tuple[str, tuple[str, ...]]] = {
         changed('runtime = "base"', 'frameworks = ["right"]'),
         (
             (
-                f"{T}.frameworks[0].frameworks[0]: no framework 'right' is declared above "
-                "(declare it before the layers that use it; known so far: none)"
+                f"{T}.frameworks[0].frameworks[0]: framework 'right' is declared here or further "
+                "down (declare it before the layers that use it)"
             ),
         ),
     ),
     "on itself": (
         changed('runtime = "base"', 'frameworks = ["left"]'),
-        (f"{T}.frameworks[0].frameworks[0]: no framework 'left' is declared above",),
+        (f"{T}.frameworks[0].frameworks[0]: framework 'left' is declared here or further down",),
     ),
     "both": (
         changed('runtime = "base"\nrequirements = []', 'runtime = "base"\nframeworks = ["left"]'),

@@ -96,13 +96,13 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "dependency cycle": (
         (RUNTIME, framework("a", on='frameworks = ["a"]')),
-        "frameworks[0].frameworks[0]: no framework 'a' is declared above (declare it before",
+        "frameworks[0].frameworks[0]: framework 'a' is declared here or further down (",
     ),
     "forward reference": (
         (RUNTIME, framework("a", on='frameworks = ["late"]'), framework("late")),
         (
-            "frameworks[0].frameworks[0]: no framework 'late' is declared above (declare it before "
-            "the layers that use it; known so far: none)"
+            "frameworks[0].frameworks[0]: framework 'late' is declared here or further down "
+            "(declare it before the layers that use it)"
         ),
     ),
     "missing launch module": (

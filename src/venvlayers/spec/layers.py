@@ -70,6 +70,7 @@ class LayerReader:
     _declared: dict[str, _Declared] = field(default_factory=dict)
     _taken: dict[str, str] = field(default_factory=dict)
     _tables: dict[str, Table] = field(default_factory=dict)
+    _coming: set[str] = field(default_factory=set)
 
     @property
     def enabled(self) -> tuple[LayerSpec, ...]:
@@ -80,6 +81,10 @@ class LayerReader:
     def is_empty(self) -> bool:
         """Whether no layer was declared."""
         return not self._declared
+
+    def announce(self, kind: LayerKind, names: Collection[object]) -> None:
+        """Tell which layers of a kind come, so that naming one too early can be explained."""
+        self._coming |= {f"{kind.prefix}{name}" for name in names if isinstance(name, str)}
 
     def read(self, table: Table, kind: LayerKind) -> None:
         """Read one layer and add it to those declared."""
@@ -173,6 +178,10 @@ class LayerReader:
         if env_name in self._declared:
             return env_name
         one = kind.value.removesuffix("s")
+        if env_name in self._coming:
+            what = f"{one} {name!r} is declared here or further down"
+            self.findings.problem(where, what, "declare it before the layers that use it")
+            return None
         known = [d.spec.name for d in self._declared.values() if d.spec.kind is kind]
         meant = did_you_mean(name, known) or (
             f"declare it before the layers that use it; known so far: {', '.join(known) or 'none'}"

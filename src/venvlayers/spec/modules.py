@@ -45,7 +45,7 @@ def read_support_modules(
         mistake = support_module_mistake(root, module.path, declared) if enabled else None
         if mistake:
             table.findings.problem(where, mistake)
-        elif _key(module) in taken:
+        if _key(module) in taken:
             what = f"{declared!r} would be imported as {module.name!r}, as {taken[_key(module)]} is"
             table.findings.problem(where, what, "give one of them another name")
         taken.setdefault(_key(module), f"support_modules[{index}]")

@@ -128,7 +128,9 @@ def parse(value: Any, file: Path, document: Mapping[str, Any], *, where: str) ->
 def _read_layers(table: Table, layers: LayerReader, *, elsewhere: bool) -> None:
     """Read all layers; *elsewhere* tells whether they stand in a table of another file."""
     for kind in LayerKind:
-        for entry in table.tables(kind.value):
+        entries = list(table.tables(kind.value))
+        layers.announce(kind, [entry.raw("name") for entry in entries])
+        for entry in entries:
             layers.read(entry, kind)
     layers.check_deployed_names()
     if layers.is_empty and not table.findings.problems:

@@ -73,6 +73,10 @@ class Table:
         spelt = self._spelling.get(key, key) if hasattr(self, "_spelling") else key
         return f"{self.where}.{spelt}" if self.where else spelt
 
+    def raw(self, key: str) -> Any:
+        """Return a value as it stands in the file, unchecked; None if it is absent."""
+        return self._entries.get(key)
+
     def only(self, known: Iterable[str]) -> None:
         """Note every key that is not one of *known*."""
         names = list(known)
