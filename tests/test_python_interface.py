@@ -11,6 +11,7 @@ import pytest
 
 from support.deployments import Deployment
 from support.projects import Project
+from venvlayers import api, errors
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="local runtimes are for Linux")
 
@@ -35,3 +36,11 @@ def test_the_page_about_it_is_a_program(published_project: Project) -> None:
     assert "app-top app-top.tar.zst sha256:" in result.stdout
     deployment = Deployment(published_project.root / "deployed")
     assert deployment.python("app-top", "-m", "top").stdout == "versions: 1.0 1.0 1.0\n"
+
+
+def test_everything_that_stays_is_in_one_place() -> None:
+    """N3 N7: sorted, each name once, and every kind of failure among them."""
+    assert api.__all__ == sorted(set(api.__all__))
+    assert all(hasattr(api, name) for name in api.__all__)
+    failures = {name for name, value in vars(errors).items() if isinstance(value, type)}
+    assert failures - {"ClassVar"} <= set(api.__all__)

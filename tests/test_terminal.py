@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import logging
 
+import pytest
 from rich.console import Console
 
-from venvlayers.report import Kind
+from venvlayers.report import Kind, logged
 from venvlayers.terminal import TerminalReporter
 
 
@@ -38,3 +40,28 @@ def test_long_work_has_a_bar_that_is_gone_in_the_end() -> None:
         progress.advance(1500)
     assert "publishing app" in text.getvalue()
     assert "in between" in text.getvalue()
+
+
+def test_n8_messages_to_a_logger(caplog: pytest.LogCaptureFixture) -> None:
+    """N8."""
+    said = logged(logging.getLogger("stacks"))
+    with caplog.at_level(logging.DEBUG, "stacks"):
+        for kind in Kind:
+            said.say(kind, f"100% {kind.value}")
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("INFO", "100% step"),
+        ("INFO", "100% info"),
+        ("WARNING", "100% warning"),
+        ("DEBUG", "100% detail"),
+        ("DEBUG", "100% trace"),
+    ]
+
+
+def test_more_details_for_those_who_ask_more() -> None:
+    """F3."""
+    shown, text = reporter(verbosity=1)
+    shown.say(Kind.TRACE, "what uv said")
+    assert text.getvalue() == ""
+    shown, text = reporter(verbosity=2)
+    shown.say(Kind.TRACE, "what uv said")
+    assert text.getvalue() == "what uv said\n"
