@@ -420,6 +420,17 @@ def test_n6_the_command_is_callable(
     assert "error: --include nothing: no layer is called so" in capsys.readouterr().err
 
 
+def test_f6_shells_complete() -> None:
+    """F6."""
+    env = {
+        "_VENVSTACKS_COMPLETE": "bash_complete",
+        "COMP_WORDS": "venvstacks lo",
+        "COMP_CWORD": "1",
+    }
+    result = CliRunner().invoke(cli, [], prog_name="venvstacks", env=env)
+    assert result.output.splitlines() == ["plain,lock", "plain,local-export"]
+
+
 class Windows:
     """The module `os` as far as click asks it where it is."""
 
