@@ -428,7 +428,7 @@ def test_f6_shells_complete() -> None:
         "COMP_CWORD": "1",
     }
     result = CliRunner().invoke(cli, [], prog_name="venvstacks", env=env)
-    assert result.output.splitlines() == ["plain,lock", "plain,local-export"]
+    assert result.output.splitlines() == ["plain,local-export", "plain,lock"]
 
 
 class Windows:
