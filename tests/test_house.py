@@ -13,6 +13,7 @@ import pytest
 
 import hatch_venvstacks
 import venvlayers
+from support.projects import Project
 from venvlayers import errors
 
 ENGINE = Path(venvlayers.__file__).parent
@@ -91,4 +92,27 @@ def test_finding_nothing_to_do_imports_little(tmp_path: Path) -> None:
         cwd=tmp_path,
     ).stdout.split()
     heavy = {"rich", "filelock", "zstandard", "tomli_w", "packaging.pylock", "click", "asyncio"}
+    assert heavy.isdisjoint(loaded)
+
+
+NOTHING_TO_DO = """
+import sys
+from pathlib import Path
+from venvlayers.plan import Goal
+from venvlayers.report import silent
+from venvlayers.workflow import Request, perform
+request = Request(project=Path.cwd(), goal=Goal.PUBLISH, output_dir=Path("dist"), tag_outputs=True)
+print(perform(request, silent()).plan.is_done, *sys.modules)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="local runtimes are for Linux")
+def test_having_nothing_to_do_imports_little(published_project: Project) -> None:
+    """Also to the end of a run that finds everything in its place."""
+    command = [sys.executable, "-c", NOTHING_TO_DO]
+    root = published_project.root
+    result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root)
+    done, *loaded = result.stdout.split()
+    assert done == "True"
+    heavy = {"rich", "filelock", "tomli_w", "packaging.pylock", "click", "asyncio", "tomlkit"}
     assert heavy.isdisjoint(loaded)

@@ -19,7 +19,7 @@ import pytest
 from support.index import Index
 from support.projects import Project
 from support.stacks import Messages, run
-from venvlayers.build.environment import recorded_key
+from venvlayers.build.recorded import recorded_key
 from venvlayers.build.sources import module_files, module_hash
 from venvlayers.errors import BuildError, PublishError
 from venvlayers.layout import Layout

@@ -7,7 +7,6 @@ top of what is there.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from venvlayers.build.chain import (
 from venvlayers.build.install import WheelSource, install
 from venvlayers.build.model import LayerEnvironment
 from venvlayers.build.record import installed_distributions, normalize_records
+from venvlayers.build.recorded import remove_older
 from venvlayers.build.runtime.source import RuntimeContext, RuntimeSource
 from venvlayers.build.scheme import Scheme
 from venvlayers.build.scripts import make_scripts_relocatable
@@ -32,7 +32,6 @@ from venvlayers.files import (
     json_text,
     os_reason,
     private_directory,
-    remove_tree,
     replace_directory,
     write_text,
 )
@@ -80,28 +79,6 @@ class Order:
         return self.target.layer
 
 
-def recorded_key(layout: Layout, env_name: str, platform: Platform) -> str | None:
-    """Return the key of the environment that is in place; None if there is none to rely on."""
-    recorded = _recorded(layout, env_name, platform)
-    if recorded is None or not recorded[0].is_dir():
-        return None
-    return recorded[1]
-
-
-def _recorded(layout: Layout, env_name: str, platform: Platform) -> tuple[Path, str] | None:
-    """Return the directory and the key of the environment that was built last."""
-    try:
-        record = json.loads(layout.environment_record(env_name, platform).read_text("utf-8"))
-        directory, key = record["directory"], record["key"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # no record, or half of one: the environment is made anew
-    # What is recorded is removed one day, so it has to be a name that we would give.
-    version = directory.removeprefix(f"{env_name}@") if isinstance(directory, str) else ""
-    if not isinstance(key, str) or not (directory == env_name or version.isdecimal()):
-        return None
-    return layout.environment(directory, platform), key
-
-
 def looks_below(order: Order, context: BuildContext) -> bool:
     """Tell whether building needs the environments below: on Windows, for their launchers."""
     return bool(order.layer.lower) and context.platform.is_windows
@@ -121,7 +98,7 @@ def build_layer(order: Order, context: BuildContext) -> LayerEnvironment:
         with private_directory(layout.work_dir) as private:
             made = private / order.target.deployed_name
             _fill(made, order, context)
-            _remove_older(layout, name, context.platform, place)
+            remove_older(layout, name, context.platform, place)
             # Without its record an environment does not count, so a kill between
             # these two steps means that it is built again.
             record.unlink(missing_ok=True)
@@ -134,30 +111,6 @@ def build_layer(order: Order, context: BuildContext) -> LayerEnvironment:
             hint=f"is there space below {layout.build_dir}?",
         ) from error
     return describe(order, context)
-
-
-def _remove_older(layout: Layout, env_name: str, platform: Platform, place: Path) -> None:
-    """Remove the environment of a versioned layer's version before."""
-    recorded = _recorded(layout, env_name, platform)
-    if recorded and recorded[0] != place:
-        remove_tree(recorded[0])
-
-
-def remove_environment(layout: Layout, env_name: str, platform: Platform) -> bool:
-    """Remove the environment of a layer, and what is known about it; tell if there was one.
-
-    Raises:
-        BuildError: It cannot be removed.
-    """
-    recorded = _recorded(layout, env_name, platform)
-    place = recorded[0] if recorded else layout.environment(env_name, platform)
-    found = place.is_dir()
-    try:
-        layout.environment_record(env_name, platform).unlink(missing_ok=True)
-        remove_tree(place)
-    except OSError as error:
-        raise BuildError(f"{place} cannot be removed: {os_reason(error)}") from error
-    return found
 
 
 def describe(order: Order, context: BuildContext) -> LayerEnvironment:

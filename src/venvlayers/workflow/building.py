@@ -14,11 +14,11 @@ from venvlayers.build.environment import (
     build_layer,
     describe,
     looks_below,
-    recorded_key,
     refuse_shadowing,
 )
 from venvlayers.build.libraries import libraries_elsewhere
 from venvlayers.build.model import LayerEnvironment
+from venvlayers.build.recorded import recorded_key
 from venvlayers.errors import BuildError
 from venvlayers.lock.model import LayerLock
 from venvlayers.lock.settings import index_settings

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from venvlayers.build.recorded import recorded_key
 from venvlayers.build.runtime.source import RuntimeContext, RuntimeSource
 from venvlayers.errors import BuildError, LockError, PublishError, SelectionError
 from venvlayers.layout import Layout
@@ -196,8 +197,6 @@ def make_plan(run: Run) -> Plan:
     Raises:
         VenvstacksError: A lock is damaged, or an option names what there is not.
     """
-    from venvlayers.build.environment import recorded_key  # noqa: PLC0415 - not for help texts
-
     outlook = Outlook(
         fingerprint=fingerprint(run),
         built_key=lambda name: recorded_key(run.layout, name, run.platform),

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 
-from venvlayers.build.environment import Order, describe, remove_environment
+from venvlayers.build.environment import Order, describe
 from venvlayers.build.model import LayerEnvironment
+from venvlayers.build.recorded import remove_environment
 from venvlayers.deploy.export import export
 from venvlayers.deploy.exported import (
     export_recipe,
