@@ -92,6 +92,60 @@ def test_b10_a_package_that_only_its_index_has(
     )
 
 
+def test_b10_what_an_index_would_need_for_others_is_not_needed(
+    make_project: MakeProject, index: Index, private: Index
+) -> None:
+    """B10: an index is asked for what names it; what else it has brings nothing in."""
+    index.add("tool", requires=["plain", "lib"])
+    index.add("plain")
+    index.add("lib", "9.0")
+    private.add("plain", "7.0", requires=["other"])
+    private.add("lib", "1.0", requires=["deep"])
+    private.add("deep", "1.0")
+    private.add("other", "1.0")
+    index.add("deep", "9.0")
+    sources = {"lib": "private", "deep": "private", "other": "private"}
+    stack = layers({"requirements": ["tool"], "package_indexes": sources})
+    project = make_project(stack, index=None, uv=uv(index, private))
+    assert versions(lock_all(project)["framework-upper"]) == {
+        "deep": "1.0",
+        "lib": "1.0",
+        "plain": "1.0",
+        "tool": "1.0",
+    }
+
+
+def test_b10_versions_that_differ_by_platform(
+    make_project: MakeProject, index: Index, private: Index
+) -> None:
+    """B10: each has its own entry in a resolution."""
+    elsewhere = "lib>=2 ; sys_platform != 'linux'"
+    index.add("tool", requires=["lib<2 ; sys_platform == 'linux'", elsewhere])
+    for version in ("1.0", "2.0"):
+        index.add("lib", version)
+        private.add("lib", f"{version}+ours")
+    stack = layers({"requirements": ["tool"], "package_indexes": {"lib": "private"}})
+    project = make_project(stack, index=None, uv=uv(index, private))
+    lock = lock_all(project)["framework-upper"]
+    found = {str(p.version): str(p.marker) for p in lock.document.packages if p.name == "lib"}
+    assert found == {
+        "1.0+ours": 'sys_platform == "linux"',
+        "2.0+ours": 'sys_platform == "darwin" or sys_platform == "win32"',
+    }
+
+
+def test_b10_requirements_for_other_platforms_alone(
+    make_project: MakeProject, index: Index, private: Index
+) -> None:
+    """B10, H7: there is nothing to resolve, and so nothing to take from anywhere."""
+    upper = {
+        "requirements": ["tool ; sys_platform == 'emscripten'"],
+        "package_indexes": {"lib": "private"},
+    }
+    project = make_project(layers(upper), index=None, uv=uv(index, private))
+    assert versions(lock_all(project)["framework-upper"]) == {}
+
+
 def test_b10_sources_are_no_requirements(
     make_project: MakeProject, index: Index, private: Index
 ) -> None:

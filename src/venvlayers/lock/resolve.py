@@ -63,14 +63,19 @@ def resolve(question: Question, uv: Uv, work_dir: Path) -> list[dict[str, Any]]:
     held, unknown = _sourced(question)
     try:
         packages = _answer(question, held, uv, work_dir)
+        needed = _needed(packages, unknown)
+        again = bool(needed)
     except UvFailure:
         if not unknown:
             raise
-        packages = []
-    if unknown and (not packages or any(package["name"] in unknown for package in packages)):
-        packages = _answer(
-            question, held + _needed(question, held, unknown, uv, work_dir), uv, work_dir
-        )
+        # One of them may be on its own index alone, which is closed to what others bring in.
+        packages, again = [], True
+        needed = _needed(_answer(_opened(question), held, uv, work_dir), unknown)
+    while again:
+        packages = _answer(question, [*held, *needed.values()], uv, work_dir)
+        more = _needed(packages, unknown - set(needed))
+        needed |= more
+        again = bool(more)
     _refuse_other_sources(question.spec, packages)
     return sorted(packages, key=lambda package: (package["name"], package.get("version", "")))
 
@@ -128,20 +133,23 @@ def _unconditional(requirements: Sequence[str]) -> dict[str, str]:
     return {canonicalize_name(r.name): text for text, r in parsed.items() if r.marker is None}
 
 
-def _needed(
-    question: Question, held: Sequence[str], unknown: Collection[str], uv: Uv, work_dir: Path
-) -> list[str]:
-    """Return requirements on those of *unknown* that the layer's requirements bring in.
+def _needed(packages: Sequence[Mapping[str, Any]], unknown: Collection[str]) -> dict[str, str]:
+    """Return requirements on those of *unknown* that are among *packages*, where they apply."""
+    found: dict[str, str] = {}
+    for package in packages:
+        if (name := package["name"]) in unknown:
+            marker = f"({package['marker']})" if "marker" in package else ""
+            # Versions may differ by platform; then a package is there several times.
+            other = found.get(name, "").partition(" ; ")[2]
+            either = f"{other} or {marker}" if other and marker else marker
+            found[name] = f"{name} ; {either}" if either else name
+    return found
 
-    Found by resolving once with all indexes open to every package.
-    """
+
+def _opened(question: Question) -> Question:
+    """Return the question with all indexes open to every package."""
     indexes = [{**index, "explicit": False} for index in question.settings.get("index", ())]
-    opened = replace(question, settings={**question.settings, "index": indexes})
-    return [
-        f"{package['name']} ; {package['marker']}" if "marker" in package else package["name"]
-        for package in _answer(opened, held, uv, work_dir)
-        if package["name"] in unknown
-    ]
+    return replace(question, settings={**question.settings, "index": indexes})
 
 
 def _project(question: Question, more: Sequence[str]) -> dict[str, Any]:
