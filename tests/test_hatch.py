@@ -79,6 +79,7 @@ def no_uv(tmp_path: Path) -> Iterator[dict[str, str]]:
 def test_a_project_becomes_archives(
     hatch: Hatch, small_project: Project, index: Index, tmp_path: Path, no_uv: dict[str, str]
 ) -> None:
+    """X1, #96."""
     plain = replace(
         hatch, environment={k: v for k, v in hatch.environment.items() if k != "NO_COLOR"}
     )

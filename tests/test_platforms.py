@@ -17,6 +17,7 @@ HERE = PythonVersion.parse(running.python_version())
 
 
 def test_markers_of_this_machine_are_those_of_packaging() -> None:
+    """#331, H8."""
     ours = host_platform().marker_environment(HERE)
     theirs = dict(default_environment())
     for unknowable in ("platform_release", "platform_version"):

@@ -197,6 +197,7 @@ def copy_sources(locked: Locked, target: Path) -> Path:
 
 @pytest.mark.parametrize("name", VARIATIONS)
 def test_x6_builds_of_one_lock_are_equal(locked: Locked, tmp_path: Path, name: str) -> None:
+    """PR #148, K6, I18."""
     variation = VARIATIONS[name]
     project = copy_sources(locked, tmp_path / variation.directory / "project")
     uv_cache = tmp_path / "cold" if variation.cold else locked.uv_cache

@@ -99,6 +99,7 @@ def test_nothing_to_do(published_project: Project, stock: Stock) -> None:
 
 
 def test_a_requirement_in_the_middle_changed(published_project: Project) -> None:
+    """PR #227, H18."""
     edit(published_project, "frameworks", requirements=["storey", "ground"])
     outcome, messages = publish(published_project)
     # What is locked is the same as before, so neither is what stands on it locked again,

@@ -61,6 +61,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> LayerEnvironment:
 def test_the_number_of_threads_does_not_matter(
     tmp_path: Path, large: LayerEnvironment, size: str
 ) -> None:
+    """X21, K11."""
     env = large if size == "large" else make_layer(tmp_path / "env")
     one, two, four = (pack(env, tmp_path / f"{n}.tar.zst", threads=n) for n in (1, 2, 4))
     assert_same_archives(one.path, two.path)

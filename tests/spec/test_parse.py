@@ -113,6 +113,7 @@ def test_no_platforms_disable_a_layer_and_what_stands_on_it(tmp_path: Path) -> N
 
 
 def test_x22_the_launch_module_of_a_disabled_layer_may_be_missing(tmp_path: Path) -> None:
+    """#204."""
     text = changed('"main.py"', '"missing.py"\nplatforms = []')
     assert "app-main" not in [layer.env_name for layer in stack(tmp_path, text).layers]
 

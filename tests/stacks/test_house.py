@@ -138,7 +138,7 @@ def names_in_lock(journey: Journey, layer: str) -> dict[str, str]:
 
 
 def test_a_house_is_built_and_rebuilt(house: Journey) -> None:
-    """A diamond, odd names, layers off and elsewhere; then it changes, one thing at a time."""
+    """PR #322, #337, B4, H2, H4: everything that can change, one thing at a time."""
     first = house.go()
     assert first.did == {"locked": LOCKED, "built": PUBLISHED, "packed": PUBLISHED}
     assert house.says(HOUSE) == f"haus 1.0 1.0 {HERE} 1.0 extra\n"

@@ -82,7 +82,7 @@ def names(journey: Journey) -> dict[str, str]:
 
 
 def test_numbers_follow_contents(journey: Journey) -> None:
-    """B8, D3, H15, #24."""
+    """H19, K12, #188, #189, #196, B8, D3, H15, #24."""
     assert journey.go().did == {"locked": ALL, "built": ALL, "packed": ALL}
     assert names(journey) == {
         BASE: "base@1",
