@@ -1,6 +1,6 @@
 """The settings for uv that belong to a stack: where they stand, and what we rely on in them.
 
-Nothing is decided here about which of them are used (`lock/resolve.py`), and what
+Nothing is decided here about which of them are used (`lock/settings.py`), and what
 nobody of us looks into is left to uv to check.
 """
 
