@@ -160,6 +160,8 @@ def test_183_locks_of_venvstacks_keep_their_versions(
         project.write(f"requirements/{env}/pylock.{env}.meta.json", json.dumps(theirs))
     spec, layout = spec_and_layout(project)
     assert lock_states(spec, layout)["base"].outdated == "its lock was made by venvstacks"
+    upper = new_locks(project)["framework-upper"]
+    assert [change.package for change in upper.changes] == ["tool"]
     locks = lock_all(project)
     assert versions(locks["base"]) == {"lib": "1.0"}
     assert versions(locks["framework-upper"]) == {"tool": "1.0"}

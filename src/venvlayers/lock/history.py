@@ -60,7 +60,9 @@ class Before:
 def _versions_in(text: str | None) -> dict[str, str] | None:
     """Return the versions in a lock's text; None if it is damaged."""
     try:
-        return versions_of(tomllib.loads(text or "").get("packages", []))
+        packages = tomllib.loads(text or "").get("packages", [])
+        # What a layer of venvstacks shares is listed in its lock too, without wheels (H6).
+        return versions_of(package for package in packages if package.get("wheels"))
     except (tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError):
         return None
 
