@@ -11,6 +11,7 @@ from venvlayers.platforms import PLATFORMS
 from venvlayers.publish.format import Frame, WrittenArchive
 from venvlayers.publish.manifest import (
     combined,
+    left_behind,
     listed_entries,
     manifest_path,
     metadata_path,
@@ -128,3 +129,18 @@ def test_manifests_that_are_not_ours_list_nothing(tmp_path: Path, content: str) 
     (tmp_path / "m.json").write_text(content, "utf-8")
     assert listed_entries(tmp_path / "m.json") == []
     assert listed_entries(tmp_path / "m.json" / "below") == []
+
+
+def test_layers_that_are_left_behind() -> None:
+    """G29: by a number, not by a layer that is not there at all."""
+    described = [
+        {"layer_name": "base", "install_target": "base@3", "runtime_layer": "base@3"},
+        {"layer_name": "framework-x", "install_target": "framework-x", "runtime_layer": "base@2"},
+        {
+            "layer_name": "app-y",
+            "install_target": "app-y",
+            "runtime_layer": "base@3",
+            "required_layers": ["framework-x", "framework-gone@1", "framework-gone"],
+        },
+    ]
+    assert list(left_behind(described)) == [("framework-x", "base@2")]

@@ -64,17 +64,18 @@ def write_export_manifests(entries: Sequence[tuple[LayerKind, Metadata]], output
     return manifest
 
 
-def not_published(entries: Iterable[Metadata]) -> Iterator[tuple[str, str]]:
-    """Yield each layer with the deployed name of one below it that is not among *entries*.
+def left_behind(entries: Iterable[Metadata]) -> Iterator[tuple[str, str]]:
+    """Yield each layer with the deployed name of one below it that has another number now.
 
-    That happens where a layer was left as it is while one below it got another number.
+    That happens where a layer stays as it was published while one below it does not.
     """
     described = list(entries)
-    there = {entry.get("install_target") for entry in described}
+    targets = {str(entry.get("install_target")) for entry in described}
+    names = {str(entry.get("layer_name")) for entry in described}
     for entry in described:
-        for below in (*entry.get("required_layers", ()), entry.get("runtime_layer")):
-            if below not in there:
-                yield str(entry.get("layer_name")), str(below)
+        for below in map(str, (*entry.get("required_layers", ()), entry.get("runtime_layer"))):
+            if below not in targets and below.rpartition("@")[0] in names:
+                yield str(entry.get("layer_name")), below
 
 
 def listed_entries(manifest: Path) -> list[tuple[LayerKind, Metadata]]:

@@ -28,7 +28,7 @@ from venvlayers.lock.lock import LockContext, NewLock, load_lock, lock_layer, sa
 from venvlayers.lock.model import Change, LayerLock
 from venvlayers.lock.state import LockState, lock_state
 from venvlayers.plan import OUTPUT_ACTIONS, Goal, Plan, buildable
-from venvlayers.publish.manifest import combined, not_published, write_export_manifests
+from venvlayers.publish.manifest import combined, left_behind, write_export_manifests
 from venvlayers.publish.metadata import Metadata, layer_metadata
 from venvlayers.publish.outputs import PublishedLayer, explained
 from venvlayers.publish.publish import Kept, publish
@@ -170,7 +170,7 @@ def _publish_stage(run: Run, made: Iterable[LayerEnvironment]) -> tuple[Publishe
         if operations.publish is Extent.YES
     }
     published = publish(layers(), outputs(run), run.reporter, order=run.order, anew=forced)
-    for name, below in not_published(layer.metadata for layer in published):
+    for name, below in left_behind(layer.metadata for layer in published):
         what = (
             f"{name}, which was left as it is, stands on {below}, which is not published any more"
         )
