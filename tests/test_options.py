@@ -514,3 +514,22 @@ def test_layers_for_other_platforms_are_locked_only(unbuilt_project: Project) ->
 
 def test_requests_are_values() -> None:
     assert replace(asked("lock"), locked=True) == asked("lock", "--locked")
+
+
+def test_deprecated_spellings_are_warned_of_when_shown(unbuilt_project: Project) -> None:
+    stack = unbuilt_project.stack()
+    runtime = stack["runtimes"][0]
+    runtime["fully_versioned_name"] = runtime.pop("python_implementation")
+    unbuilt_project.set_stack(stack)
+    messages = Messages()
+    stack_status(asked("show", unbuilt_project.root), messages.reporter)
+    assert "fully_versioned_name" in messages.lines[0][1]
+
+
+def test_d3_names_of_versioned_layers(unbuilt_project: Project) -> None:
+    """D3, N1: the number is not known while there is no valid lock."""
+    edit(unbuilt_project, "frameworks", versioned=True)
+    status = stack_status(asked("show", unbuilt_project.root), Messages().reporter)
+    targets = {layer.layer.env_name: layer.install_target for layer in status.layers}
+    assert targets["framework-middle"] == "framework-middle@???"
+    assert "* framework-middle -> framework-middle@???: " in status.as_text()

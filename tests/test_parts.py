@@ -76,7 +76,10 @@ def test_the_other_layers_stay_in_the_manifest(published_project: Project) -> No
 def test_the_others_are_not_published_but_built(unbuilt_project: Project) -> None:
     """G27 K14."""
     shutil.rmtree(unbuilt_project.dist)
-    assert list(reused(publish(unbuilt_project, MIDDLE))) == ["framework-middle"]
+    messages = Messages()
+    outcome = publish(unbuilt_project, MIDDLE, messages=messages)
+    assert list(reused(outcome)) == ["framework-middle"]
+    assert not [text for text in messages.of(Kind.WARNING) if "left as it is" in text]
     assert list(layers(unbuilt_project.dist)) == ["framework-middle"]
     assert environment(unbuilt_project, "base").is_dir()
     assert not environment(unbuilt_project, "app-top").exists()
@@ -91,8 +94,9 @@ def test_a_layer_whose_archive_is_gone_leaves_the_manifest(published_project: Pr
     messages = Messages()
     run(published_project, messages=messages, choice=APP, tag_outputs=True)
     assert list(layers(published_project.dist)) == ["app-top", "framework-middle"]
-    (warning,) = messages.of(Kind.WARNING)
-    assert warning.startswith("base leaves the manifest: ")
+    leaves, left = messages.of(Kind.WARNING)
+    assert leaves.startswith("base leaves the manifest: ")
+    assert left.startswith("framework-middle, which was left as it is, stands on base, which")
 
 
 def test_a_part_whose_neighbours_cannot_be_locked(published_project: Project) -> None:
@@ -399,3 +403,23 @@ def test_a_layer_that_left_the_stack_is_not_listed_any_more(published_project: P
     assert set(exported(published_project)) == {"base", "framework-middle"}
     assert not (published_project.dist / "__venvstacks__/env_metadata/app-top.json").exists()
     assert export(published_project).plan.is_done
+
+
+def test_something_in_the_way_of_an_export(published_project: Project) -> None:
+    published_project.write("dist/__venvstacks__/env_metadata/app-top.json/file", "")
+    with pytest.raises(PublishError, match="cannot publish to"):
+        export(published_project)
+
+
+def test_the_disk_fails_in_between(
+    published_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X28: what no stage expects is no traceback either."""
+    edit(published_project, "applications", requirements=[])
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("venvlayers.workflow.stages.save_locks", full)
+    with pytest.raises(BuildError, match="this cannot be done here: No space left on device"):
+        run(published_project, Goal.LOCK)
