@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -150,16 +150,19 @@ class Journey:
             found[name] = load_lock(state.saved, name, found[lower[-1]].python if lower else None)
         return found
 
-    def expect_same_from_scratch(self) -> None:
+    def expect_same_from_scratch(self, changes: Sequence[str] = ()) -> None:
         """Publish a clone that has nothing but sources and locks: it gives the same archives.
 
         Whatever was left over from earlier rounds would make a difference.
+
+        Args:
+            changes: What was done before, for the failure's message.
         """
         clone = Project(self.place / "clone of the project")
         ignored = shutil.ignore_patterns("_build", "dist")
         shutil.copytree(self.project.root, clone.root, symlinks=True, ignore=ignored)
         run(clone, locked=True)
-        assert layers(clone.dist) == layers(self.project.dist)
+        assert layers(clone.dist) == layers(self.project.dist), "; ".join(changes)
 
     def _archives(self) -> dict[str, tuple[str, int, int]]:
         if not self.project.dist.is_dir():
@@ -191,6 +194,13 @@ class Journey:
         assert {directory.name for directory in self.deployment.root.iterdir()} == wanted
 
     def _check_deployed(self) -> None:
+        listed = layers(self.project.dist).values()
+        needed = {
+            str(name)
+            for layer in listed
+            for name in (*layer.get("required_layers", ()), layer["runtime_layer"])
+        }
+        assert needed <= {str(layer["install_target"]) for layer in listed}
         for name, lock in self.locks().items():
             if name in layers(self.project.dist):
                 wanted = {str(p.name): str(p.version) for p in lock.packages_for(host_platform())}
@@ -216,7 +226,12 @@ def change(project: Project, edit: Callable[[dict[str, Any]], None]) -> None:
     project.write_pyproject(tool)
 
 
-def _layer_table(tool: dict[str, Any], env_name: str) -> dict[str, Any]:
+def layer_table(tool: dict[str, Any], env_name: str) -> dict[str, Any]:
+    """Return the table that declares a layer.
+
+    Raises:
+        KeyError: There is none.
+    """
     stack = tool["venvstacks"]
     for kind, prefix in (("runtimes", ""), ("frameworks", "framework-"), ("applications", "app-")):
         for table in stack.get(kind, ()):
@@ -230,6 +245,6 @@ def in_layer(env_name: str, **keys: Any) -> Callable[[dict[str, Any]], None]:
     """Return a change of the table that declares a layer."""
 
     def edit(tool: dict[str, Any]) -> None:
-        _layer_table(tool, env_name).update(keys)
+        layer_table(tool, env_name).update(keys)
 
     return edit
