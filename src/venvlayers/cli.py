@@ -58,7 +58,7 @@ def cli(context: click.Context, *, verbose: int, quiet: bool) -> None:
     option.QUIET,
 )
 def show(**given: Any) -> None:
-    """Show layers, what they depend on, and whether their locks are valid.
+    """Show layers, what they depend on, and which locks are valid.
 
     Layers that are included are shown with all below and above them.
     """
@@ -84,7 +84,7 @@ def show(**given: Any) -> None:
     *_MESSAGES,
 )
 def lock(**given: Any) -> None:
-    """Lock layers, keeping the versions that they had where those still fit."""
+    """Lock layers; versions stay where they still fit."""
     _run(lock_request(given), given)
 
 
@@ -158,7 +158,7 @@ def publish(**given: Any) -> None:
     *_MESSAGES,
 )
 def local_export(**given: Any) -> None:
-    """Copy environments as they would be deployed, without packing.
+    """Copy environments as they would be deployed, not packed.
 
     What is not up to date is built first; locks are used as they are.
     """
