@@ -177,7 +177,7 @@ class Journey:
         after = self._archives()
         same = {name for name in after if after[name] == before.get(name)}
         assert same == set(after) - leg.packed
-        there = {path.name for path in self.project.dist.glob("*.tar*")}
+        there = {path.name for path in self.project.dist.iterdir() if path.is_file()}
         assert there == {name for name, _inode, _time in after.values()}
 
     def _deploy(self, leg: Leg) -> None:
