@@ -149,6 +149,20 @@ _EVERY_LAYER = (
         example='["numpy", "scipy>=1.14"]',
     ),
     Key(
+        name="dependency_groups",
+        type=ValueType.TEXTS,
+        doc="Groups of `[dependency-groups]` (PEP 735) in the same file that it needs too, with "
+        "what they include.",
+        example='["ml"]',
+    ),
+    Key(
+        name="extras",
+        type=ValueType.TEXTS,
+        doc="Extras of `[project.optional-dependencies]` in the same file that it needs too; the "
+        "project itself is not among that.",
+        example='["gpu"]',
+    ),
+    Key(
         name="platforms",
         type=ValueType.TEXTS,
         doc="What it is made for. An empty array disables the layer and what stands on it.",

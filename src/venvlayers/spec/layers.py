@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from venvlayers.platforms import PLATFORMS, Platform
+from venvlayers.spec.groups import ProjectNeeds
 from venvlayers.spec.indexes import Inherited, read_package_indexes, read_priority_indexes
 from venvlayers.spec.keys import LAYERS, getter_names
 from venvlayers.spec.linearize import NoOrderError, linearize
@@ -61,12 +62,14 @@ class LayerReader:
         findings: Where mistakes go.
         default_platforms: Those of runtimes that name none.
         indexes: The names of all indexes.
+        needs: What the project in the same file needs.
     """
 
     root: Path
     findings: Findings
     default_platforms: tuple[Platform, ...]
     indexes: Collection[str]
+    needs: ProjectNeeds
     _declared: dict[str, _Declared] = field(default_factory=dict)
     _taken: dict[str, str] = field(default_factory=dict)
     _tables: dict[str, Table] = field(default_factory=dict)
@@ -94,7 +97,7 @@ class LayerReader:
                 what = "is deprecated, and has no effect"
                 self.findings.warning(table.at(key.getter_name), what, key.deprecated)
         name = self._name(table, kind)
-        requirements = read_requirements(table)
+        requirements = read_requirements(table, self.needs)
         python = read_python(table) if kind is LayerKind.RUNTIME else None
         below = self._below(table) if kind is not LayerKind.RUNTIME else _Below()
         platforms = self._platforms(table, below)

@@ -14,6 +14,7 @@ from typing import Any
 
 from venvlayers.errors import Problem, SpecError
 from venvlayers.platforms import PLATFORMS
+from venvlayers.spec.groups import project_needs
 from venvlayers.spec.keys import STACK, getter_names
 from venvlayers.spec.layers import LayerReader
 from venvlayers.spec.model import LayerKind, StackSpec
@@ -96,7 +97,7 @@ def parse(value: Any, file: Path, document: Mapping[str, Any], *, where: str) ->
     Args:
         value: The table that holds ``runtimes``, ``frameworks`` and ``applications``.
         file: Where it stands; relative paths start from its directory.
-        document: The whole file, for ``[tool.uv]``.
+        document: The whole file, for ``[tool.uv]`` and what the project needs.
         where: The table's TOML path; empty for the file of a stack alone.
 
     Raises:
@@ -111,7 +112,7 @@ def parse(value: Any, file: Path, document: Mapping[str, Any], *, where: str) ->
     platforms = read_platforms(table) or tuple(PLATFORMS.values())
     options = read_options(table, file.parent)
     uv = _uv_settings(file, document, findings, standalone=not where)
-    layers = LayerReader(file.parent, findings, platforms, uv.indexes)
+    layers = LayerReader(file.parent, findings, platforms, uv.indexes, project_needs(document))
     _read_layers(table, layers, elsewhere=not where and "venvstacks" in _tool(document))
     if findings.problems:
         raise SpecError(str(file), findings.problems)

@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 from venvlayers.platforms import DEFAULT_TARGETS, PLATFORMS, Platform, PythonVersion, Targets
+from venvlayers.spec.groups import ProjectNeeds, read_needs
 from venvlayers.spec.model import PythonRequest
 from venvlayers.spec.table import Table, did_you_mean
 
@@ -40,13 +41,17 @@ def read_platforms(table: Table) -> tuple[Platform, ...] | None:
     return known if known or not names else tuple(PLATFORMS.values())
 
 
-def read_requirements(table: Table) -> tuple[str, ...]:
-    """Read ``requirements``, normalised; those by address have to be wheels."""
+def read_requirements(table: Table, needs: ProjectNeeds) -> tuple[str, ...]:
+    """Read ``requirements``, and what stands for some; each once, normalised.
+
+    Those by address have to be wheels.
+    """
     from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415
 
     parsed = []
-    for index, text in enumerate(table.strings("requirements", required=True) or ()):
-        where = f"{table.at('requirements')}[{index}]"
+    own = enumerate(table.strings("requirements", required=True) or ())
+    listed = [(f"{table.at('requirements')}[{index}]", text) for index, text in own]
+    for where, text in (*listed, *read_needs(table, needs)):
         try:
             requirement = Requirement(text)
         except InvalidRequirement as error:
@@ -57,7 +62,7 @@ def read_requirements(table: Table) -> tuple[str, ...]:
         if requirement.url and not requirement.url.partition("#")[0].endswith(".whl"):
             what = f"{text!r} is not a wheel, and nothing is built from source"
             table.findings.problem(where, what)
-    return tuple(parsed)
+    return tuple(dict.fromkeys(parsed))
 
 
 def read_python(table: Table) -> PythonRequest | None:

@@ -1,0 +1,136 @@
+"""What the project in the same file says that it needs: dependency groups (PEP 735) and extras.
+
+A layer names them beside its own `requirements`, so that nobody writes a dependency
+twice. They become requirements here; further down nobody knows where one came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from venvlayers.spec.table import Findings, Table, did_you_mean, toml_key, type_name
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+_GROUPS = "dependency-groups"
+_EXTRAS = "project.optional-dependencies"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectNeeds:
+    """The tables of a ``pyproject.toml`` that say what its project needs.
+
+    Attributes:
+        name: The project's name; empty if it has none.
+        groups: ``[dependency-groups]``, unchecked.
+        extras: ``[project.optional-dependencies]``, unchecked.
+        extras_are_computed: Whether the build backend makes the extras (PEP 621's ``dynamic``).
+    """
+
+    name: str = ""
+    groups: Mapping[str, Any] = field(default_factory=dict)
+    extras: Mapping[str, Any] = field(default_factory=dict)
+    extras_are_computed: bool = False
+
+
+def project_needs(document: Mapping[str, Any]) -> ProjectNeeds:
+    """Return what *document*, a ``pyproject.toml``, says; what is no table counts as empty."""
+    project = _mapping(document.get("project"))
+    dynamic = project.get("dynamic")
+    return ProjectNeeds(
+        name=str(project.get("name", "")),
+        groups=_mapping(document.get(_GROUPS)),
+        extras=_mapping(project.get("optional-dependencies")),
+        extras_are_computed=isinstance(dynamic, list) and "optional-dependencies" in dynamic,
+    )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def read_needs(table: Table, needs: ProjectNeeds) -> Iterator[tuple[str, str]]:
+    """Read ``dependency_groups`` and ``extras``: yield requirements, each with its TOML path."""
+    for key, where, declared, expand in (
+        ("dependency_groups", _GROUPS, needs.groups, _group),
+        ("extras", _EXTRAS, needs.extras, _extra),
+    ):
+        for index, name in enumerate(table.strings(key) or ()):
+            if spelt := _spelt(name, declared):
+                place = f"{where}.{toml_key(spelt)}"
+                for requirement in expand(spelt, needs, place, table.findings):
+                    yield place, requirement
+            else:
+                what = f"there is no {name!r} in [{where}]"
+                known = _known(name, declared, needs, key)
+                table.findings.problem(f"{table.at(key)}[{index}]", what, known)
+
+
+def _spelt(name: str, declared: Iterable[str]) -> str | None:
+    """Return *name* as it is spelt in the file: names are compared normalised (PEP 503)."""
+    from packaging.utils import canonicalize_name  # noqa: PLC0415 - costs time where nobody asks
+
+    wanted = canonicalize_name(name)
+    return next((spelt for spelt in declared if canonicalize_name(spelt) == wanted), None)
+
+
+def _known(name: str, declared: Iterable[str], needs: ProjectNeeds, key: str) -> str:
+    if key == "extras" and needs.extras_are_computed:
+        return "this project's extras are computed by its build backend, which is not asked"
+    listed = ", ".join(declared)
+    return did_you_mean(name, declared) or f"it has: {listed or 'nothing'}"
+
+
+def _group(name: str, needs: ProjectNeeds, where: str, findings: Findings) -> Iterator[str]:
+    """Yield the requirements of a dependency group, those that it includes among them."""
+    from packaging.dependency_groups import resolve_dependency_groups  # noqa: PLC0415
+
+    try:
+        yield from resolve_dependency_groups(needs.groups, name)
+    except ExceptionGroup as group:
+        for error in group.exceptions:
+            findings.problem(where, _first_line(error))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
+
+
+def _extra(name: str, needs: ProjectNeeds, where: str, findings: Findings) -> Iterator[str]:
+    """Yield the requirements of an extra; where it names its own project, those of its extras."""
+    yield from _extra_of(name, needs, where, findings, seen=[])
+
+
+def _extra_of(
+    name: str, needs: ProjectNeeds, where: str, findings: Findings, seen: list[str]
+) -> Iterator[str]:
+    seen.append(name)
+    for requirement in _requirements(needs.extras[name], where, findings):
+        if not _spelt(requirement.name, [needs.name]):
+            yield str(requirement)
+            continue
+        for extra in sorted(requirement.extras):
+            spelt = _spelt(extra, needs.extras)
+            if spelt is None:
+                findings.problem(where, f"there is no extra {extra!r}")
+            elif spelt not in seen:
+                yield from _extra_of(spelt, needs, where, findings, seen)
+
+
+def _requirements(texts: Any, where: str, findings: Findings) -> Sequence[Requirement]:
+    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415
+
+    if not isinstance(texts, list):
+        findings.problem(where, f"must be an array of strings, not {type_name(texts)}")
+        return ()
+    found = []
+    for index, text in enumerate(texts):
+        try:
+            found.append(Requirement(str(text)))
+        except InvalidRequirement as error:
+            what = f"{text!r} is not a requirement: {_first_line(error)}"
+            findings.problem(f"{where}[{index}]", what)
+    return found
