@@ -65,6 +65,8 @@ def test_mach_o_files_for_two_architectures(tmp_path: Path) -> None:
         *(b"", b"\x7fELF", b"INPUT(libfoo.so.1)\n", b"\x7fELF\x02\x01" + bytes(60)),
         *(struct.pack("<I", 0xFEEDFACF), struct.pack(">II", 0xCAFEBABE, 1 << 30)),
         struct.pack("<IIIIIIII", 0xFEEDFACF, 0, 0, 6, 5, 1 << 30, 0, 0),
+        b"\x7fELF\x02\x01".ljust(32, b"\0") + b"\xff" * 32,
+        b"\x7fELF\x02\x01".ljust(32, b"\0") + struct.pack("<QQ6xHH", (1 << 63) - 9, 0, 56, 9),
     ],
 )
 def test_what_is_something_else_needs_nothing(tmp_path: Path, content: bytes) -> None:

@@ -19,7 +19,9 @@ _MACH_64_LITTLE, _FAT = 0xFEEDFACF, 0xCAFEBABE
 _LC_LOAD_DYLIB = frozenset({0xC, 0x80000018, 0x8000001F})
 """Needed, needed if it is there, needed and passed on."""
 _MOST = 1 << 24
-"""Bytes of tables that are read; the largest known have 1 % of it."""
+"""Bytes of tables that are read."""
+_FARTHEST = 1 << 48
+"""Where they may be; no file system has larger files."""
 
 
 def needed_libraries(path: Path) -> frozenset[str]:
@@ -39,8 +41,8 @@ def needed_libraries(path: Path) -> frozenset[str]:
 
 
 def _read(file: BinaryIO, offset: int, size: int) -> bytes:
-    if size > _MOST:
-        raise ValueError("no table is as long as that")
+    if size > _MOST or offset > _FARTHEST:
+        raise ValueError("no table is as long, or as far away, as that")
     file.seek(offset)
     return file.read(size)
 
