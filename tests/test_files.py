@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,21 @@ def test_a_directory_takes_the_place_of_another(tmp_path: Path) -> None:
     (tmp_path / "third").mkdir()
     files.replace_directory(tmp_path / "third", tmp_path / "deep" / "place")
     assert (tmp_path / "deep" / "place").is_dir()
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere"
+)
+def test_removing_never_opens_the_directory_above(tmp_path: Path) -> None:
+    tree = tmp_path / "above" / "tree"
+    (tree / "sub").mkdir(parents=True)
+    (tree / "sub" / "file").touch()
+    (tree / "sub").chmod(0o555)
+    tree.parent.chmod(0o555)
+    with pytest.raises(PermissionError):
+        files.remove_tree(tree)
+    assert stat.S_IMODE(tree.parent.stat().st_mode) == 0o555
+    tree.parent.chmod(0o755)
 
 
 def test_removing_what_is_not_there(tmp_path: Path) -> None:

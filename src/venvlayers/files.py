@@ -15,6 +15,7 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,13 +113,18 @@ def remove_tree(path: Path) -> None:
         OSError: Something in it cannot be removed all the same.
     """
     if path.exists():
-        shutil.rmtree(path, onerror=_unlock_and_retry)
+        root = os.fspath(path)
+        shutil.rmtree(root, onerror=partial(_unlock_and_retry, root))
 
 
-def _unlock_and_retry(function: Callable[[str], object], path: str, _info: object) -> None:
+def _unlock_and_retry(
+    root: str, function: Callable[[str], object], path: str, _info: object
+) -> None:
     if not os.path.lexists(path):
         return
-    for entry in (os.path.dirname(path), path):  # noqa: PTH120 - rmtree speaks strings
+    # The directory that the whole tree is in is not ours to change.
+    inside = (os.path.dirname(path), path)  # noqa: PTH120 - rmtree speaks strings
+    for entry in inside if path != root else (path,):
         if not os.path.islink(entry):  # noqa: PTH114
             os.chmod(entry, stat.S_IRWXU)  # noqa: PTH101
     if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114
