@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -40,14 +40,28 @@ SPEC = StackSpec(
     layers=(BASE, A, B, UPPER),
     uv_settings={"index": [{"name": "x", "url": "http://x/"}], "resolution": "highest"},
 )
-HASHES = ("sha256:a", "sha256:b", "sha256:base")
+
+
+class Locked(NamedTuple):
+    """A lock of a layer below."""
+
+    requirements_hash: str
+    lock_version: int = 1
+
+
+def locks(*names: str) -> list[Locked]:
+    """Return locks of layers below, each with a set of its own."""
+    return [Locked(f"sha256:{name}") for name in names]
+
+
+LOWER = locks("a", "b", "base")
 
 
 def reason(before: LayerSpec, after: LayerSpec, **spec: Any) -> str | None:
     """Return what is told of a layer that was locked as *before* and is declared as *after*."""
-    hashes = HASHES if before.lower else ()
+    lower = LOWER if before.lower else ()
     changed = replace(SPEC, **spec)
-    return difference(lock_inputs(SPEC, before, hashes), lock_inputs(changed, after, hashes))
+    return difference(lock_inputs(SPEC, before, lower), lock_inputs(changed, after, lower))
 
 
 @pytest.mark.parametrize(
@@ -105,17 +119,17 @@ def test_where_a_runtime_comes_from_is_an_input_of_runtimes() -> None:
 
 def test_x14_layers_below_are_inputs_one_by_one() -> None:
     """X14, H14: what they have, and their order."""
-    before = lock_inputs(SPEC, UPPER, HASHES)
-    other = ("sha256:a", "sha256:other", "sha256:base")
+    before = lock_inputs(SPEC, UPPER, LOWER)
+    other = locks("a", "other", "base")
     assert difference(before, lock_inputs(SPEC, UPPER, other)) == "framework-b below it changed"
     turned = replace(UPPER, lower=("framework-b", "framework-a", "base"))
-    swapped = ("sha256:b", "sha256:a", "sha256:base")
+    swapped = locks("b", "a", "base")
     assert difference(before, lock_inputs(SPEC, turned, swapped)) == (
         "the layers below it changed from framework-a, framework-b, base "
         "to framework-b, framework-a, base"
     )
     fewer = replace(UPPER, lower=("framework-a", "base"))
-    assert str(difference(before, lock_inputs(SPEC, fewer, ("sha256:a", "sha256:base")))) == (
+    assert str(difference(before, lock_inputs(SPEC, fewer, locks("a", "base")))) == (
         "the layers below it changed from framework-a, framework-b, base to framework-a, base"
     )
 
@@ -137,24 +151,36 @@ def test_h15_modules_are_inputs_of_versioned_layers_alone(tmp_path: Path) -> Non
         UPPER, kind=LayerKind.APPLICATION, name="top", launch_module=SourceModule(path=top)
     )
     versioned = replace(plain, versioned=True)
-    locked = {layer.versioned: lock_inputs(SPEC, layer, HASHES) for layer in (plain, versioned)}
-    renamed = lock_inputs(SPEC, replace(versioned, launch_module=SourceModule(path=other)), HASHES)
+    locked = {layer.versioned: lock_inputs(SPEC, layer, LOWER) for layer in (plain, versioned)}
+    renamed = lock_inputs(SPEC, replace(versioned, launch_module=SourceModule(path=other)), LOWER)
     assert difference(locked[True], renamed) == (
         "its launch module other is new; its launch module top is gone"
     )
     top.write_text("print('changed')\n", "utf-8")
-    assert difference(locked[True], lock_inputs(SPEC, versioned, HASHES)) == (
+    assert difference(locked[True], lock_inputs(SPEC, versioned, LOWER)) == (
         "its launch module top changed"
     )
-    assert difference(locked[False], lock_inputs(SPEC, plain, HASHES)) is None
-    assert lock_inputs(SPEC, versioned, HASHES).same_set(locked[True])
+    assert difference(locked[False], lock_inputs(SPEC, plain, LOWER)) is None
+    assert lock_inputs(SPEC, versioned, LOWER).same_set(locked[True])
 
 
 def test_a_versioned_layer_below_is_told_once() -> None:
     """K22, K25: its number is a part of what a versioned layer above it refers to."""
     spec = replace(SPEC, layers=(BASE, A, replace(B, versioned=True), UPPER))
     upper = replace(UPPER, versioned=True)
-    other = ("sha256:a", "sha256:other", "sha256:base")
-    before, after = lock_inputs(spec, upper, HASHES), lock_inputs(spec, upper, other)
+    other = [LOWER[0], Locked("sha256:other", 2), LOWER[2]]
+    before, after = lock_inputs(spec, upper, LOWER), lock_inputs(spec, upper, other)
     assert difference(before, after) == "framework-b below it changed"
     assert before.version != after.version
+
+
+def test_a_number_that_changed_alone_is_a_change() -> None:
+    """K22: a lock that lost its record gets another number for the same set."""
+    spec = replace(SPEC, layers=(BASE, A, replace(B, versioned=True), UPPER))
+    upper = replace(UPPER, versioned=True)
+    other = [LOWER[0], Locked("sha256:b", 2), LOWER[2]]
+    before, after = lock_inputs(spec, upper, LOWER), lock_inputs(spec, upper, other)
+    assert difference(before, after) == "its link to framework-b changed from @1 to @2"
+    assert before.same_set(after)
+    plain = replace(UPPER, versioned=False)
+    assert difference(lock_inputs(spec, plain, LOWER), lock_inputs(spec, plain, other)) is None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from venvlayers.build.sources import module_hash
 from venvlayers.files import sha256_json
@@ -23,6 +23,18 @@ _LINK = "link to "
 
 Parts = Mapping[str, str]
 """Inputs by name, each a text, or ``sha256:<hex>`` of one."""
+
+
+class Below(Protocol):
+    """What a lock depends on of a layer below: its lock, or the record of that."""
+
+    @property
+    def requirements_hash(self) -> str:
+        """Identifies its locked set; a runtime's covers its Python."""
+
+    @property
+    def lock_version(self) -> int:
+        """Its number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,22 +67,21 @@ class LockInputs:
         return same_requirements and dict(self.others) == dict(other.others)
 
 
-def lock_inputs(spec: StackSpec, layer: LayerSpec, lower_hashes: Sequence[str]) -> LockInputs:
+def lock_inputs(spec: StackSpec, layer: LayerSpec, lower: Sequence[Below]) -> LockInputs:
     """Return the inputs of *layer*'s lock.
 
     Args:
         spec: The stack.
         layer: One of its layers.
-        lower_hashes: The `requirements_hash` of each layer below it, in path order;
-            a runtime's covers its Python.
+        lower: The lock of each layer below it, in path order.
 
     Raises:
         BuildError: A versioned layer's own modules cannot be read.
     """
     return LockInputs(
         lock_input_hash=requirements_digest(layer.requirements),
-        others=_others(spec, layer, lower_hashes),
-        version=_version_inputs(spec, layer, lower_hashes),
+        others=_others(spec, layer, lower),
+        version=_version_inputs(spec, layer, lower),
     )
 
 
@@ -79,7 +90,7 @@ def requirements_digest(requirements: Sequence[str]) -> str:
     return sha256_json(list(requirements))
 
 
-def _others(spec: StackSpec, layer: LayerSpec, lower_hashes: Sequence[str]) -> dict[str, str]:
+def _others(spec: StackSpec, layer: LayerSpec, lower: Sequence[Below]) -> dict[str, str]:
     targets = layer.targets
     others = {
         "format": _FORMAT,
@@ -92,8 +103,8 @@ def _others(spec: StackSpec, layer: LayerSpec, lower_hashes: Sequence[str]) -> d
         others["runtime_source"] = spec.options.runtime_source.value
     else:
         others["layers below"] = ", ".join(layer.lower)
-        lower = zip(layer.lower, lower_hashes, strict=True)
-        others |= {f"layer {name}": digest for name, digest in lower}
+        named = zip(layer.lower, lower, strict=True)
+        others |= {f"layer {name}": below.requirements_hash for name, below in named}
     for key, value in layer_settings(spec, layer).items():
         if key == "exclude-newer":
             others[key] = value
@@ -103,9 +114,7 @@ def _others(spec: StackSpec, layer: LayerSpec, lower_hashes: Sequence[str]) -> d
     return others
 
 
-def _version_inputs(
-    spec: StackSpec, layer: LayerSpec, lower_hashes: Sequence[str]
-) -> dict[str, str]:
+def _version_inputs(spec: StackSpec, layer: LayerSpec, lower: Sequence[Below]) -> dict[str, str]:
     inputs = {"name": layer.env_name, "versioned": str(layer.versioned).lower()}
     if layer.versioned:
         if launch := layer.launch_module:
@@ -113,9 +122,9 @@ def _version_inputs(
         for module in layer.support_modules:
             inputs[f"support module {module.name}"] = module_hash(module)
         # Its links name lower layers as they are deployed, so their numbers are a part of it.
-        for name, digest in zip(layer.lower, lower_hashes, strict=True):
+        for name, below in zip(layer.lower, lower, strict=True):
             if spec.layer(name).versioned:
-                inputs[f"{_LINK}{name}"] = digest
+                inputs[f"{_LINK}{name}"] = f"@{below.lock_version}"
     return inputs
 
 

@@ -189,7 +189,7 @@ def _task(
         layer=layer,
         python=python,
         provided=provided,
-        inputs=lock_inputs(spec, layer, [lock.requirements_hash for lock in lower]),
+        inputs=lock_inputs(spec, layer, lower),
         before=before,
         question=question,
         context=context,

@@ -9,8 +9,8 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from venvlayers.layout import Layout
-from venvlayers.lock.inputs import difference, lock_inputs
-from venvlayers.lock.store import SavedLock, is_of_venvstacks, read_lock
+from venvlayers.lock.inputs import Below, difference, lock_inputs
+from venvlayers.lock.store import LockRecord, SavedLock, is_of_venvstacks, read_lock
 from venvlayers.spec.model import LayerSpec, StackSpec
 
 
@@ -56,7 +56,7 @@ def lock_states(
 def _state_above(
     spec: StackSpec, layer: LayerSpec, layout: Layout, states: dict[str, LockState]
 ) -> LockState:
-    lower_hashes = []
+    lower: list[LockRecord] = []
     for name in layer.lower:
         below = states[name]
         if below.saved is None or below.outdated:
@@ -64,12 +64,12 @@ def _state_above(
             above = f"{name} below it is to be locked"
             reason = above if saved else _no_lock(layout, layer.env_name)
             return LockState(saved=saved, outdated=reason, certain=saved is None)
-        lower_hashes.append(below.saved.record.requirements_hash)
-    return lock_state(spec, layer, layout, lower_hashes)
+        lower.append(below.saved.record)
+    return lock_state(spec, layer, layout, lower)
 
 
 def lock_state(
-    spec: StackSpec, layer: LayerSpec, layout: Layout, lower_hashes: Sequence[str]
+    spec: StackSpec, layer: LayerSpec, layout: Layout, lower: Sequence[Below]
 ) -> LockState:
     """Return the state of one layer's lock, above locks that are valid.
 
@@ -77,7 +77,7 @@ def lock_state(
         spec: The stack.
         layer: One of its layers.
         layout: Where its lock is.
-        lower_hashes: The `requirements_hash` of each layer below it, in path order.
+        lower: The lock of each layer below it, in path order.
 
     Raises:
         LockError: The lock is damaged, or was edited by hand.
@@ -85,7 +85,7 @@ def lock_state(
     saved = read_lock(layout, layer.env_name)
     if saved is None:
         return LockState(saved=None, outdated=_no_lock(layout, layer.env_name))
-    inputs = lock_inputs(spec, layer, lower_hashes)
+    inputs = lock_inputs(spec, layer, lower)
     return LockState(saved=saved, outdated=difference(saved.record.inputs, inputs))
 
 

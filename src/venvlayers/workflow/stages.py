@@ -125,8 +125,7 @@ def _state(run: Run, layer: LayerSpec, lower: Sequence[LayerLock]) -> LockState:
     name = layer.env_name
     if name in run.selection.reset:
         return LockState(saved=None, outdated="it is to be reset")
-    hashes = [lock.requirements_hash for lock in lower]
-    state = lock_state(run.spec, layer, run.layout, hashes)
+    state = lock_state(run.spec, layer, run.layout, lower)
     if run.selection.of(name).lock is Extent.YES and not state.outdated:
         return LockState(saved=state.saved, outdated="it is to be locked anew")
     return state
