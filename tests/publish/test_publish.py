@@ -22,6 +22,7 @@ from venvlayers.files import sha256_file
 from venvlayers.platforms import PLATFORMS
 from venvlayers.publish.contents import LayerContents
 from venvlayers.publish.format import WrittenArchive
+from venvlayers.publish.manifest import listed_entries
 from venvlayers.publish.outputs import Outputs, clean, published_before, published_outputs
 from venvlayers.publish.publish import Kept, publish
 from venvlayers.publish.zstd import ZstdTar
@@ -242,6 +243,45 @@ def test_a_kept_layer_without_its_archive_is_warned_of(
     published = publish([kept, layers[1]], outputs, reporter)
     assert [layer.env_name for layer in published] == ["app-demo"]
     assert [text for kind, text in said if kind is Kind.WARNING and "cpython-3.12" in text]
+
+
+def test_a_kept_layer_for_another_platform_leaves_an_untagged_manifest(
+    layers: list[LayerEnvironment], outputs: Outputs
+) -> None:
+    publish(layers, outputs, silent())
+    said: list[tuple[Kind, str]] = []
+    kept = Kept(kind=LayerKind.RUNTIME, env_name="cpython-3.12")
+    elsewhere = replace(outputs, platform=PLATFORMS["win_arm64"])
+    reporter = LineReporter(lambda *message: said.append(message))
+    published = publish([kept], elsewhere, reporter)
+    assert published == ()
+    what = f"cpython-3.12 leaves the manifest: cpython-3.12.tar.zst is for {outputs.platform}"
+    assert (Kind.WARNING, what) in said
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"layer_name": ["cpython-3.12"]},
+        {"install_target": {}},
+        {"runtime_layer": []},
+        {"required_layers": 5},
+        {"required_layers": [["framework"]]},
+    ],
+)
+def test_an_entry_that_is_not_ours_counts_as_absent(
+    layers: list[LayerEnvironment], outputs: Outputs, damage: dict[str, object]
+) -> None:
+    publish(layers, outputs, silent())
+    document = json.loads(outputs.manifest.read_bytes())
+    document["layers"]["runtimes"][0].update(damage)
+    outputs.manifest.write_text(json.dumps(document), "utf-8")
+    assert [entry["layer_name"] for _, entry in listed_entries(outputs.manifest)] == ["app-demo"]
+    assert "cpython-3.12" not in published_before(outputs)
+    kept = Kept(kind=LayerKind.RUNTIME, env_name="cpython-3.12")
+    assert [layer.env_name for layer in publish([kept, layers[1]], outputs, silent())] == [
+        "app-demo"
+    ]
 
 
 def test_published_before(layers: list[LayerEnvironment], outputs: Outputs) -> None:

@@ -95,8 +95,17 @@ def listed_entries(manifest: Path) -> list[tuple[LayerKind, Metadata]]:
         for kind, entries in listed
         if isinstance(entries, list)
         for entry in entries
-        if isinstance(entry, dict)
+        if _is_entry(entry)
     ]
+
+
+def _is_entry(value: Any) -> bool:
+    """Tell whether what a manifest lists has the types that readers take for granted."""
+    if not isinstance(value, dict):
+        return False
+    required = value.get("required_layers", [])
+    texts = (value.get(key, "") for key in ("layer_name", "install_target", "runtime_layer"))
+    return isinstance(required, list) and all(isinstance(text, str) for text in [*texts, *required])
 
 
 def manifests(output_dir: Path) -> Iterator[tuple[Path, Platform | None]]:

@@ -23,6 +23,7 @@ from venvlayers.publish.canonical_tar import archive_time
 from venvlayers.publish.format import ArchiveFormat
 from venvlayers.publish.manifest import (
     METADATA_DIR,
+    file_name,
     listed_entries,
     listed_files,
     manifest_path,
@@ -177,11 +178,10 @@ def _described(outputs: Outputs) -> Iterator[PublishedLayer]:
 
 def kept_layer(kind: LayerKind, entry: Metadata, outputs: Outputs) -> PublishedLayer | None:
     """Return the layer that a manifest's *entry* describes, None if it is not one of ours."""
-    name, target = entry.get("layer_name"), entry.get("install_target")
-    if not isinstance(name, str) or not isinstance(target, str):
-        return None
-    archive = entry.get("archive_name")
-    if not isinstance(archive, str) or set(target + name + archive) & set("/\\"):
+    name, target, archive = (
+        file_name(entry.get(field)) for field in ("layer_name", "install_target", "archive_name")
+    )
+    if name is None or target is None or archive is None:
         return None
     if not archive.startswith(f"{tagged(target, outputs.tag)}."):  # in whichever format
         return None

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from venvlayers.build.model import LayerEnvironment
 from venvlayers.files import json_text
+from venvlayers.platforms import Platform
 from venvlayers.publish.canonical_tar import tar_parts
 from venvlayers.publish.contents import plan_contents
 from venvlayers.publish.manifest import combined, listed_entries, listed_files, metadata_path
@@ -144,15 +145,22 @@ def _kept(
     for kind, entry in listed_entries(outputs.manifest):
         found = kept_layer(kind, entry, outputs)
         if found and (found.kind, found.env_name) == (layer.kind, layer.env_name):
-            if is_as_listed(found):
+            why = _why_not_kept(found, outputs.platform)
+            if why is None:
                 if found.archive.name in remembered:
                     records[found.archive.name] = remembered[found.archive.name]
                 return [found]
-            reporter.say(
-                Kind.WARNING,
-                f"{layer.env_name} leaves the manifest: {found.archive.name} is missing or damaged",
-            )
+            text = f"{layer.env_name} leaves the manifest: {found.archive.name} {why}"
+            reporter.say(Kind.WARNING, text)
     return []
+
+
+def _why_not_kept(found: PublishedLayer, platform: Platform) -> str | None:
+    """Return what is against a layer that the manifest lists; None if nothing is."""
+    made_for = found.metadata.get("target_platform", platform.name)
+    if made_for != platform.name:  # untagged outputs of two platforms have the same names
+        return f"is for {made_for}"
+    return None if is_as_listed(found) else "is missing or damaged"
 
 
 def _put_in_place(published: Sequence[PublishedLayer], outputs: Outputs, staging: Path) -> None:
