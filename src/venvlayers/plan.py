@@ -266,9 +266,7 @@ _CLEANED = "its environment is to be removed"
 
 def _clean_steps(selection: Selection) -> list[Step]:
     return [
-        Step(
-            action="clean", env_name=name, need=Need.YES, reason="its environment is to be removed"
-        )
+        Step(action="clean", env_name=name, need=Need.YES, reason=_CLEANED)
         for name, operations in selection.operations.items()
         if operations.clean
     ]
