@@ -180,6 +180,19 @@ def test_what_is_damaged_or_padded(tmp_path: Path, change: Callable[[bytes], byt
     refused(archive, tmp_path, r"bad\.zip")
 
 
+def test_members_that_share_bytes(tmp_path: Path) -> None:
+    """A small file could fill a disk: Python notices from 3.11.8 on."""
+    one, two = (entry(f"top/{name}", data=b"x" * 10_000) for name in ("one", "two"))
+    archive = write_zip(tmp_path / "a.zip", top(), one, two)
+    with zipfile.ZipFile(archive) as opened:
+        first, second = (info.header_offset for info in opened.infolist()[1:])
+    data = archive.read_bytes()
+    listed = data.rindex(b"PK\x01\x02") + 42
+    assert data[listed : listed + 4] == second.to_bytes(4, "little")
+    archive.write_bytes(data[:listed] + first.to_bytes(4, "little") + data[listed + 4 :])
+    refused(archive, tmp_path, "do not follow each other")
+
+
 def test_an_empty_zip(tmp_path: Path) -> None:
     refused(write_zip(tmp_path / "bad.zip"), tmp_path, r"bad\.zip is empty")
 
