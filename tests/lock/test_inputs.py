@@ -100,6 +100,7 @@ def test_h14_h16_h21_each_input_is_told(change: dict[str, Any], told: str | None
         ({**SPEC.uv_settings, "exclude-newer": "2024-01-31"}, "its exclude-newer is now 2024-02"),
         ({**SPEC.uv_settings, "link-mode": "copy", "workspace": {"members": []}}, None),
         ({**SPEC.uv_settings, "upgrade": True, "no-sources": False}, None),
+        ({**SPEC.uv_settings, "python-preference": "system", "reinstall": True}, None),
     ],
 )
 def test_e7_x12_settings_of_uv_are_inputs_if_they_bear_on_a_choice(
