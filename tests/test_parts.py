@@ -24,7 +24,7 @@ from venvlayers.report import Kind
 from venvlayers.request import LockPolicy
 from venvlayers.selection import Choice
 from venvlayers.workflow import Outcome
-from venvlayers.workflow.outcome import summary
+from venvlayers.workflow.outcome import change_table, summary
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="local runtimes are for Linux")
 
@@ -201,8 +201,6 @@ def test_what_changed_in_locks_is_a_table(small_project: Project, index: Any) ->
 
 
 def test_packages_that_come_and_go_in_the_table() -> None:
-    from venvlayers.workflow.stages import change_table  # noqa: PLC0415
-
     changes = (
         Change(package="new-one", before=None, after="1", because="required"),
         Change(package="old", before="10.0", after=None, because=""),

@@ -16,10 +16,9 @@ from typing import BinaryIO
 
 import zstandard
 
-from venvlayers.errors import PublishError
 from venvlayers.publish.canonical_tar import TarPart, tar_parts
 from venvlayers.publish.contents import LayerContents
-from venvlayers.publish.format import Codec, Frame, WrittenArchive
+from venvlayers.publish.format import Codec, Frame, WrittenArchive, check_level
 
 DEFAULT_LEVEL = 6
 """Measured on the demo's 262 MB with two slow cores: level 5 3.3 s and 72.7 MB, 6 4.0 s and
@@ -51,8 +50,7 @@ class ZstdTar:
         Raises:
             PublishError: zstd has no such level.
         """
-        if level not in _LEVELS:
-            raise PublishError(f"zstd has levels 1 to {_LEVELS[-1]}, not {level}")
+        check_level(self.name, level, _LEVELS, self.default_level)
         libzstd = ".".join(map(str, zstandard.ZSTD_VERSION))
         return {
             "library": f"zstandard {zstandard.__version__}/libzstd {libzstd}",

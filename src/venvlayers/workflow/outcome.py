@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,3 +64,16 @@ def summary(outcome: Outcome) -> list[str]:
         f"{name:<{widths[0]}}  {size:>{widths[1]}}  {digest}  {state}"
         for name, size, digest, state in rows
     ] or ["nothing to do"]
+
+
+def change_table(changes: Sequence[Change]) -> Iterator[str]:
+    """Yield the lines of a table: package, from, to, because of."""
+    rows = [("package", "from", "to", "because of")]
+    rows += [
+        (change.package, change.before or "-", change.after or "-", change.because)
+        for change in changes
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for row in rows:
+        cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
+        yield "  " + "  ".join([*cells, row[3]]).rstrip()

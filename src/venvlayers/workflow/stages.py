@@ -25,7 +25,7 @@ from venvlayers.deploy.exported import (
 )
 from venvlayers.files import private_directory
 from venvlayers.lock.lock import LockContext, NewLock, load_lock, lock_layer, save_locks
-from venvlayers.lock.model import Change, LayerLock
+from venvlayers.lock.model import LayerLock
 from venvlayers.lock.state import LockState, lock_state
 from venvlayers.plan import OUTPUT_ACTIONS, Goal, Plan, buildable
 from venvlayers.publish.manifest import combined, left_behind, write_export_manifests
@@ -36,6 +36,7 @@ from venvlayers.report import Kind
 from venvlayers.selection import Extent
 from venvlayers.spec.model import LayerSpec
 from venvlayers.workflow.building import build_context, build_stage, final_targets
+from venvlayers.workflow.outcome import change_table
 from venvlayers.workflow.run import (
     Run,
     all_sources,
@@ -138,19 +139,6 @@ def _tell_changes(run: Run, new: Iterable[NewLock]) -> None:
             run.changes[lock.lock.env_name] = lock.changes
             table = "\n".join(change_table(lock.changes))
             run.reporter.say(Kind.INFO, f"changes in the lock of {lock.lock.env_name}:\n{table}")
-
-
-def change_table(changes: Sequence[Change]) -> Iterator[str]:
-    """Yield the lines of a table: package, from, to, because of."""
-    rows = [("package", "from", "to", "because of")]
-    rows += [
-        (change.package, change.before or "-", change.after or "-", change.because)
-        for change in changes
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    for row in rows:
-        cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
-        yield "  " + "  ".join([*cells, row[3]]).rstrip()
 
 
 def _to_publish(run: Run, made: Iterable[LayerEnvironment]) -> Iterator[LayerEnvironment]:
