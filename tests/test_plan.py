@@ -14,7 +14,8 @@ from support.projects import Project
 from support.stacks import spec_and_layout
 from venvlayers.errors import BuildError, LockError
 from venvlayers.lock.model import PythonPin
-from venvlayers.plan import Goal, Need, Outlook, Plan, Target, buildable, plan_stack
+from venvlayers.plan import Goal, Need, Plan, Target
+from venvlayers.planning import Outlook, buildable, plan_stack
 from venvlayers.platforms import PLATFORMS
 from venvlayers.request import Request
 from venvlayers.selection import Choice, Extent, Operations, select

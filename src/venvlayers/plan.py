@@ -1,28 +1,21 @@
-"""What there is to do, and why: decided before anything is done.
+"""What there is to do, and why: values, decided before anything is done.
 
 A `Plan` is immutable; it can be shown, compared and tested without a process.
-Making one only reads: lock records, build records, launch modules, and what is
-in place of outputs. So it is also the way to find out that nothing is to be
-done. Carrying it out is the business of `workflow.py`.
+What makes one is in `planning.py`; carrying it out is the business of `workflow/`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, IntEnum
 from typing import Any
 
-from venvlayers.build.key import KeyInputs, environment_key
-from venvlayers.build.sources import AppModules, app_modules
-from venvlayers.layout import Layout
-from venvlayers.lock.model import PythonPin
-from venvlayers.lock.state import LockState, lock_states
-from venvlayers.lock.store import LockRecord
+from venvlayers.build.sources import AppModules
 from venvlayers.platforms import Platform
-from venvlayers.selection import Extent, Operations, Selection
-from venvlayers.spec.model import LayerSpec, StackSpec
+from venvlayers.selection import Selection
+from venvlayers.spec.model import LayerSpec
 
 
 class Goal(IntEnum):
@@ -32,6 +25,10 @@ class Goal(IntEnum):
     BUILD = 2
     PUBLISH = 3
     EXPORT = 4
+
+
+OUTPUT_ACTIONS = {Goal.PUBLISH: "publish", Goal.EXPORT: "local-export"}
+"""What the last step of these goals is called."""
 
 
 class Need(Enum):
@@ -137,249 +134,3 @@ class Plan:
             for step in self.steps
         ]
         return {"goal": self.goal.name.lower(), "platform": self.platform.name, "steps": steps}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
-    """What planning asks of the stages after locking; it knows none of them.
-
-    Attributes:
-        fingerprint: What a runtime's source would make of a pin now.
-        built_key: The key of the environment in place, or None.
-        outputs: Which layers have outputs in place, each with whether it is what a
-            target would give now.
-    """
-
-    fingerprint: Callable[[PythonPin], str]
-    built_key: Callable[[str], str | None]
-    outputs: Callable[[], Mapping[str, Callable[[Target], bool]]]
-
-
-def plan_stack(
-    spec: StackSpec,
-    layout: Layout,
-    goal: Goal,
-    platform: Platform,
-    *,
-    outlook: Outlook,
-    selection: Selection,
-) -> Plan:
-    """Plan a run.
-
-    Raises:
-        LockError: A lock is damaged.
-        BuildError: A launch module cannot be read.
-        PythonUnavailableError: A pinned Python is gone.
-    """
-    layers = with_lower(spec, selection)
-    states = lock_states(replace(spec, layers=layers), layout, reset=selection.reset)
-    locking = _lock_steps(layers, states, selection)
-    steps = [*_clean_steps(selection), *locking.values()]
-    found: dict[str, Target] = {}
-    if goal >= Goal.BUILD:
-        here = buildable(layers, platform)
-        lasting = {
-            name: replace(state, outdated=state.outdated or _outdated_by(locking[name]))
-            for name, state in states.items()
-        }
-        found = targets(here, lasting, platform, outlook.fingerprint)
-        building = _build_steps(here, found, locking, selection, outlook)
-        steps += building.values()
-        if goal in OUTPUT_ACTIONS:
-            published = buildable(spec.layers, platform)
-            steps += _output_steps(
-                published,
-                goal,
-                found=found,
-                building=building,
-                selection=selection,
-                outlook=outlook,
-            )
-    return Plan(
-        goal=goal,
-        platform=platform,
-        selection=selection,
-        layers=layers,
-        steps=tuple(steps),
-        targets=found,
-    )
-
-
-OUTPUT_ACTIONS = {Goal.PUBLISH: "publish", Goal.EXPORT: "local-export"}
-"""What the last step of these goals is called."""
-
-
-def with_lower(spec: StackSpec, selection: Selection) -> tuple[LayerSpec, ...]:
-    """Return the selected layers and all below them, whether or not anything is done with those."""
-    names = set(selection.operations)
-    names |= {name for layer in spec.layers if layer.env_name in names for name in layer.lower}
-    return tuple(layer for layer in spec.layers if layer.env_name in names)
-
-
-def buildable(layers: Iterable[LayerSpec], platform: Platform) -> tuple[LayerSpec, ...]:
-    """Return those of *layers* that are made for *platform*."""
-    return tuple(layer for layer in layers if platform in layer.platforms)
-
-
-def targets(
-    layers: tuple[LayerSpec, ...],
-    states: Mapping[str, LockState],
-    platform: Platform,
-    fingerprint: Callable[[PythonPin], str],
-) -> dict[str, Target]:
-    """Return what environments are to be, by name, for those whose lock is valid."""
-    found: dict[str, Target] = {}
-    for layer in layers:
-        record = _valid_record(states[layer.env_name])
-        runtime = _valid_record(states[layer.runtime_name])
-        if record and runtime and runtime.python and all(name in found for name in layer.lower):
-            modules = app_modules(layer)
-            deployed_name = layer.deployed_name(record.lock_version)
-            lower = tuple(found[name].deployed_name for name in layer.lower)
-            inputs = KeyInputs(
-                deployed_name=deployed_name,
-                lower=lower,
-                layer=layer,
-                platform=platform,
-                record=record,
-                python=str(runtime.python),
-                fingerprint="" if layer.lower else fingerprint(runtime.python),
-                modules=modules,
-            )
-            found[layer.env_name] = Target(
-                layer=layer,
-                key=environment_key(inputs),
-                modules=modules,
-                locked_at=record.locked_at,
-                deployed_name=deployed_name,
-                lower=lower,
-            )
-    return found
-
-
-def _valid_record(state: LockState) -> LockRecord | None:
-    return state.saved.record if state.saved and not state.outdated else None
-
-
-_CLEANED = "its environment is to be removed"
-
-
-def _clean_steps(selection: Selection) -> list[Step]:
-    return [
-        Step(action="clean", env_name=name, need=Need.YES, reason=_CLEANED)
-        for name, operations in selection.operations.items()
-        if operations.clean
-    ]
-
-
-def _lock_steps(
-    layers: Iterable[LayerSpec], states: Mapping[str, LockState], selection: Selection
-) -> dict[str, Step]:
-    steps: dict[str, Step] = {}
-    for layer in layers:
-        name = layer.env_name
-        changing = [below for below in layer.lower if steps[below].need in (Need.YES, Need.MAYBE)]
-        need, reason = _lock_need(states[name], selection.of(name).lock, changing)
-        steps[name] = Step(action="lock", env_name=name, need=need, reason=reason)
-    return steps
-
-
-def _lock_need(state: LockState, extent: Extent, changing: Sequence[str]) -> tuple[Need, str]:
-    """Return whether a layer is to be locked, and why.
-
-    Args:
-        state: What is known about its lock.
-        extent: What was asked for.
-        changing: The layers below it whose locks may change.
-    """
-    if state.outdated and extent is Extent.NO:
-        return Need.BLOCKED, state.outdated
-    if state.outdated and state.certain:
-        return Need.YES, state.outdated
-    if extent is Extent.YES:
-        return Need.YES, "it is to be locked anew"
-    if state.outdated:
-        return Need.MAYBE, state.outdated
-    if changing:
-        return Need.MAYBE, f"{changing[0]} below it is to be locked"
-    return Need.NO, "its lock is valid"
-
-
-def _outdated_by(step: Step) -> str | None:
-    return None if step.need is Need.NO else step.reason
-
-
-def _build_steps(
-    layers: Iterable[LayerSpec],
-    found: Mapping[str, Target],
-    locking: Mapping[str, Step],
-    selection: Selection,
-    outlook: Outlook,
-) -> dict[str, Step]:
-    steps = {}
-    for layer in layers:
-        name = layer.env_name
-        operations = selection.of(name)
-        if operations.build or operations.publish:
-            if name in found:
-                built = None if operations.clean else outlook.built_key(name)
-                need, reason = _build_need(built, found[name].key, operations)
-            else:
-                need, reason = _unlocked_need(locking, layer)
-            steps[name] = Step(action="build", env_name=name, need=need, reason=reason)
-    return steps
-
-
-def _build_need(built: str | None, key: str, operations: Operations) -> tuple[Need, str]:
-    if built == key:
-        return Need.NO, "nothing in it changed"
-    reason = "it is not built yet" if built is None else "its contents changed"
-    if operations.clean:
-        reason = _CLEANED
-    return (Need.YES if operations.build else Need.BLOCKED), reason
-
-
-def _unlocked_need(locking: Mapping[str, Step], layer: LayerSpec) -> tuple[Need, str]:
-    blocked = [
-        name for name in (layer.env_name, *layer.lower) if locking[name].need is Need.BLOCKED
-    ]
-    if blocked:
-        return Need.BLOCKED, f"the lock of {blocked[0]} is outdated"
-    return Need.MAYBE, "its lock is to be made first"
-
-
-def _output_steps(
-    layers: Iterable[LayerSpec],
-    goal: Goal,
-    *,
-    found: Mapping[str, Target],
-    building: Mapping[str, Step],
-    selection: Selection,
-    outlook: Outlook,
-) -> list[Step]:
-    in_place = outlook.outputs()
-    planned = []
-    stack = [layer.env_name for layer in layers]
-    for name in stack:
-        extent = selection.of(name).publish
-        if not extent:
-            continue
-        if building[name].need is not Need.NO:
-            blocked = building[name].need is Need.BLOCKED
-            need, reason = (Need.BLOCKED if blocked else Need.MAYBE), building[name].reason
-        elif extent is Extent.YES:
-            need, reason = Need.YES, "it is to be made anew"
-        elif name not in in_place:
-            need, reason = Need.YES, "its output is not there"
-        elif not in_place[name](found[name]):
-            need, reason = Need.YES, "its output is older"
-        else:
-            need, reason = Need.NO, "its output is in place"
-        planned.append((name, need, reason))
-    reason = "its output is there, and it is not in the stack any more"
-    planned += [(name, Need.YES, reason) for name in in_place if name not in stack]
-    action = OUTPUT_ACTIONS[goal]
-    return [
-        Step(action=action, env_name=name, need=need, reason=reason)
-        for name, need, reason in planned
-    ]

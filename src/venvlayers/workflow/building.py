@@ -23,7 +23,8 @@ from venvlayers.errors import BuildError
 from venvlayers.lock.model import LayerLock
 from venvlayers.lock.settings import index_settings
 from venvlayers.lock.state import lock_states
-from venvlayers.plan import Plan, Target, buildable, targets
+from venvlayers.plan import Plan, Target
+from venvlayers.planning import buildable, targets
 from venvlayers.report import Kind
 from venvlayers.workflow.run import Run, all_sources, fingerprint, runtime_context
 from venvlayers.workflow.steps import step

@@ -18,7 +18,8 @@ from venvlayers.build.runtime.source import RuntimeContext, RuntimeSource
 from venvlayers.errors import BuildError, LockError, PublishError, SelectionError
 from venvlayers.layout import Layout
 from venvlayers.lock.model import PythonPin, Upgrade
-from venvlayers.plan import OUTPUT_ACTIONS, Goal, Outlook, Plan, Target, buildable, plan_stack
+from venvlayers.plan import OUTPUT_ACTIONS, Goal, Plan, Target
+from venvlayers.planning import Outlook, buildable, plan_stack
 from venvlayers.platforms import Platform, host_platform
 from venvlayers.report import Kind, Reporter
 from venvlayers.request import Request

@@ -27,7 +27,8 @@ from venvlayers.files import private_directory
 from venvlayers.lock.lock import LockContext, NewLock, load_lock, lock_layer, save_locks
 from venvlayers.lock.model import LayerLock
 from venvlayers.lock.state import LockState, lock_state
-from venvlayers.plan import OUTPUT_ACTIONS, Goal, Plan, buildable
+from venvlayers.plan import OUTPUT_ACTIONS, Goal, Plan
+from venvlayers.planning import buildable
 from venvlayers.publish.manifest import combined, left_behind, write_export_manifests
 from venvlayers.publish.metadata import Metadata, layer_metadata
 from venvlayers.publish.outputs import PublishedLayer, explained
