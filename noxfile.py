@@ -18,6 +18,7 @@ nox.options.default_venv_backend = "virtualenv"  # the one that comes with nox
 nox.options.sessions = ["tests", "lint", "types"]
 
 TEST_TOOLS = (
+    "build>=1.2",
     "coverage[toml]>=7.6",
     "fastjsonschema>=2.20",
     "hatch>=1.14",

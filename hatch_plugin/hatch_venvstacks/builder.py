@@ -70,7 +70,7 @@ class VenvstacksBuilder(BuilderInterface):  # type: ignore[type-arg]
             self._abort(f"there is no `-t {self.PLUGIN_NAME}:{unknown[0]}`, only {listed}", _USAGE)
 
     def _make_directory(self, directory: str) -> None:
-        with self._failures():
+        with self.failures():
             try:
                 Path(directory).mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -82,7 +82,7 @@ class VenvstacksBuilder(BuilderInterface):  # type: ignore[type-arg]
     def clean(self, directory: str, versions: list[str]) -> None:
         """Remove what the manifests in *directory* say we published there."""
         del versions
-        with self._failures():
+        with self.failures():
             clean(Path(directory).absolute())
 
     def _publish(self, directory: str, **_build_data: Any) -> str:
@@ -99,19 +99,25 @@ class VenvstacksBuilder(BuilderInterface):  # type: ignore[type-arg]
 
     def _run(self, goal: Goal, directory: str) -> str:
         """Do the work, and return the path that Hatch is to show."""
-        with self._failures():
-            reporter = self._reporter()
-            request = Request(
-                project=Path(self.root, "pyproject.toml"),
-                goal=goal,
-                # Hatch passes a relative LOCATION on as it is.
-                output_dir=Path(directory).absolute(),
-                tag_outputs=self._tag_outputs(),
-                tags_by_default=True,
-            )
-            outcome = perform(request, reporter)
+        with self.failures():
+            outcome = perform(self.request(goal, directory), self._reporter())
             self._show(outcome)
         return os.fspath(outcome.artifact)
+
+    def request(self, goal: Goal, directory: str) -> Request:
+        """Return what is asked of the engine.
+
+        Raises:
+            SpecError: The target's own options cannot be used.
+        """
+        return Request(
+            project=Path(self.root, "pyproject.toml"),
+            goal=goal,
+            # Hatch passes a relative LOCATION on as it is.
+            output_dir=Path(directory).absolute(),
+            tag_outputs=self._tag_outputs(),
+            tags_by_default=True,
+        )
 
     def _show(self, outcome: Outcome) -> None:
         for line in summary(outcome):
@@ -146,7 +152,7 @@ class VenvstacksBuilder(BuilderInterface):  # type: ignore[type-arg]
             self.app.display_info(message)
 
     @contextmanager
-    def _failures(self) -> Iterator[None]:
+    def failures(self) -> Iterator[None]:
         """Turn failures that we foresee into a message and an exit code."""
         try:
             yield

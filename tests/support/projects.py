@@ -137,6 +137,12 @@ class Project:
         }
         self.write("pyproject.toml", tomli_w.dumps(document))
 
+    def set_backend(self, backend: str) -> None:
+        """Have the project built by *backend*; Hatch's ``hatchling.build`` is the default."""
+        document = self.read_pyproject()
+        document["build-system"]["build-backend"] = backend
+        self.write("pyproject.toml", tomli_w.dumps(document))
+
     def read_pyproject(self) -> dict[str, Any]:
         """Return ``pyproject.toml`` as a value."""
         return tomllib.loads(self.pyproject.read_text("utf-8"))
