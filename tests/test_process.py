@@ -18,12 +18,20 @@ def test_what_a_child_printed_is_kept() -> None:
     program = "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"
     completed = process.run([sys.executable, "-c", program])
     assert (completed.returncode, completed.stdout, completed.stderr) == (3, "out\n", "err\n")
-    assert completed.tail == "err"
+    assert completed.excerpt == "err"
 
 
-def test_the_tail_is_the_end() -> None:
+def test_an_excerpt_has_the_beginning_and_the_end() -> None:
     completed = process.run([sys.executable, "-c", "for i in range(100): print(i)"])
-    assert completed.tail.splitlines() == [str(number) for number in range(60, 100)]
+    first, last = [*map(str, range(6))], [*map(str, range(66, 100))]
+    gap = "[... 60 lines; -vv shows them ...]"
+    assert completed.excerpt.splitlines() == [*first, gap, *last]
+
+
+@pytest.mark.parametrize("lines", [0, 40, 41])
+def test_an_excerpt_of_little_is_all_of_it(lines: int) -> None:
+    completed = process.run([sys.executable, "-c", f"for i in range({lines}): print(i)"])
+    assert completed.excerpt.splitlines() == [str(number) for number in range(lines)]
 
 
 @pytest.mark.parametrize(

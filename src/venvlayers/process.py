@@ -3,7 +3,7 @@
 Children get an environment that we built: variables that could change a lock
 or a layer without leaving a trace in the specification are dropped by name.
 Output is captured, and shown only when the child fails; a failure carries the
-command, the exit status and the end of the output.
+command, the exit status and an excerpt of the output.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from pathlib import Path
 DROPPED_PREFIXES = ("UV_", "PIP_", "PYTHON", "VIRTUAL_ENV", "CONDA_", "__PYVENV_LAUNCHER__")
 """Variables that steer Python, pip or uv behind the user's back."""
 
-_TAIL_LINES = 40
+# Of what a child printed: the first lines say what failed, the last ones why.
+_FIRST_LINES, _LAST_LINES = 6, 34
 
 
 def child_environment(
@@ -57,10 +58,14 @@ class Completed:
     stderr: str
 
     @property
-    def tail(self) -> str:
-        """The end of what it printed, for an error message."""
+    def excerpt(self) -> str:
+        """What it printed, for an error message: of much only the beginning and the end."""
         lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
-        return "\n".join(lines[-_TAIL_LINES:])
+        left_out = len(lines) - _FIRST_LINES - _LAST_LINES
+        if left_out > 1:
+            gap = f"[... {left_out} lines; -vv shows them ...]"
+            lines[_FIRST_LINES:-_LAST_LINES] = [gap]
+        return "\n".join(lines)
 
 
 def run(

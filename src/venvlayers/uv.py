@@ -59,14 +59,16 @@ class UvFailure(Exception):  # noqa: N818 - it is a result for the caller, not y
     """uv ended with a non-zero status.
 
     Attributes:
-        output: The end of what it printed.
+        output: An excerpt of what it printed.
         argv: The command.
+        no_solution: Whether it says that requirements cannot be met.
     """
 
     def __init__(self, completed: process.Completed) -> None:
-        super().__init__(completed.tail)
+        super().__init__(completed.excerpt)
         self.argv = completed.argv
-        self.output = completed.tail
+        self.output = completed.excerpt
+        self.no_solution = "No solution found" in completed.stderr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -386,7 +388,7 @@ def require_new_enough(path: Path) -> None:
         raise ToolError(f"uv cannot be started: {path}: {error.strerror}") from error
     match = re.match(r"uv (\d+)\.(\d+)\.(\d+)", completed.stdout)
     if completed.returncode or match is None:
-        raise ToolError(f"this is not uv: {path}", details=completed.tail)
+        raise ToolError(f"this is not uv: {path}", details=completed.excerpt)
     if tuple(map(int, match.groups())) < MINIMUM_VERSION:
         wanted = ".".join(map(str, MINIMUM_VERSION))
         raise ToolError(

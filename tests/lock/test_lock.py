@@ -254,6 +254,17 @@ def test_requirements_that_cannot_be_resolved(make_project: MakeProject, index: 
         lock_all(make_project(two_layers(["lib==9"], [])))
 
 
+def test_a_long_explanation_is_still_about_the_requirements(
+    make_project: MakeProject, index: Index
+) -> None:
+    """#101: uv says first that there is no solution, and why for the next hundred lines."""
+    for number in range(60):
+        index.add("lib", f"{number}.0", requires=[f"missing{number}"])
+    with pytest.raises(LockError, match=r"of base cannot be resolved for .*: 'lib'") as caught:
+        lock_all(make_project(two_layers(["lib"], [])))
+    assert "lines; -vv shows them ...]" in str(caught.value)
+
+
 def test_unsatisfiable_alone_is_not_blamed_on_lower_layers(
     make_project: MakeProject, index: Index
 ) -> None:

@@ -55,7 +55,7 @@ def _is_culprit(question: Question, entry: Provided, uv: Uv, work_dir: Path) -> 
 def _unresolvable(question: Question, failure: UvFailure, uv: Uv, work_dir: Path) -> LockError:
     layer = question.layer
     listed = ", ".join(repr(text) for text in layer.requirements)
-    if "No solution found" not in failure.output:
+    if not failure.no_solution:
         return LockError(
             f"uv could not resolve the requirements of {layer.env_name}: {listed}",
             details=failure.output,

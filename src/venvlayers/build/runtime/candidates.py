@@ -149,7 +149,7 @@ def _ask(program: Path, context: RuntimeContext) -> dict[str, Any] | None:
         context.reporter.say(Kind.DETAIL, f"passed over {program}: {error.strerror}")
         return None
     if completed.returncode:
-        context.reporter.say(Kind.DETAIL, f"passed over {program}: {completed.tail}")
+        context.reporter.say(Kind.DETAIL, f"passed over {program}: {completed.excerpt}")
         return None
     answer: dict[str, Any] = json.loads(completed.stdout)
     return answer

@@ -53,7 +53,7 @@ class Patchelf:
     def _run(self, options: list[str], elves: Sequence[Path]) -> str:
         completed = process.run([self.path, *options, *elves])
         if completed.returncode:
-            raise BuildError("patchelf failed", details=completed.tail)
+            raise BuildError("patchelf failed", details=completed.excerpt)
         return completed.stdout
 
 
