@@ -75,19 +75,19 @@ class Layout:
 
     def pylock(self, env_name: str) -> Path:
         """Return a layer's lock file (PEP 751 allows no further dots in its name)."""
-        return self._lock_file(env_name, "pylock.{}.toml")
+        return self._beside_lock(env_name, f"pylock.{env_name.replace('.', '_')}.toml")
 
     def lock_record(self, env_name: str) -> Path:
         """Return the file with the recorded inputs of a layer's lock."""
-        return self._lock_file(env_name, "pylock.{}.meta.json")
+        return self.pylock(env_name).with_suffix(".meta.json")
 
     def declared(self, env_name: str) -> Path:
         """Return the file that repeats a layer's declared requirements."""
-        return self._lock_file(env_name, "requirements-{}.in")
+        return self._beside_lock(env_name, f"requirements-{env_name}.in")
 
     def summary(self, env_name: str) -> Path:
         """Return the file that lists a layer's packages for people."""
-        return self._lock_file(env_name, "packages-{}.txt")
+        return self._beside_lock(env_name, f"packages-{env_name}.txt")
 
-    def _lock_file(self, env_name: str, pattern: str) -> Path:
-        return self.lock_dir / env_name / pattern.format(env_name.replace(".", "_"))
+    def _beside_lock(self, env_name: str, file_name: str) -> Path:
+        return self.lock_dir / env_name / file_name

@@ -379,12 +379,21 @@ def test_a_lock_that_is_not_text(small_project: Project) -> None:
         outdated(small_project)
 
 
-def test_names_with_dots_make_file_names_without(make_project: MakeProject, index: Index) -> None:
+def test_names_with_dots_make_names_of_locks_without(
+    make_project: MakeProject, index: Index
+) -> None:
+    """H23, H25, H26: the other files have the environment's name as it is."""
     index.add("lib")
     stack = two_layers(["lib"], []).replace('"base"', '"cpython-3.11"')
     project = make_project(stack)
     lock_all(project)
-    assert "requirements/cpython-3.11/pylock.cpython-3_11.toml" in lock_files(project.root)
+    directory = project.root / "requirements" / "cpython-3.11"
+    assert {path.name for path in directory.iterdir()} == {
+        "pylock.cpython-3_11.toml",
+        "pylock.cpython-3_11.meta.json",
+        "requirements-cpython-3.11.in",
+        "packages-cpython-3.11.txt",
+    }
     spec, layout = spec_and_layout(project)
     assert read_lock(layout, spec.layers[0].env_name) is not None
 
