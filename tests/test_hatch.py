@@ -9,11 +9,13 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tomli_w
 
 from support.deployments import Deployment, layers
 from support.hatch import Hatch
@@ -182,6 +184,20 @@ def test_an_unknown_verb(shared: Hatch, published_project: Project) -> None:
     assert result.returncode == 2
     assert "there is no `-t venvstacks:pack`, only `-t venvstacks:publish`" in result.output
     assert "Traceback" not in result.output
+
+
+def test_a_project_without_a_name(shared: Hatch, published_project: Project) -> None:
+    """Hatchling raises a ValueError, for every target."""
+    pyproject = published_project.root / "pyproject.toml"
+    document = tomllib.loads(pyproject.read_text())
+    del document["project"]
+    pyproject.write_text(tomli_w.dumps(document))
+    before = files_in(published_project.dist)
+    result = shared("build", "-t", "venvstacks", cwd=published_project.root, check=False)
+    assert result.returncode == 3
+    assert "hint: Hatch needs a [project] with a name and a version" in result.output
+    assert "Traceback" not in result.output
+    assert files_in(published_project.dist) == before
 
 
 @pytest.mark.parametrize("said", ["for the target", "for the stack", "for both"])

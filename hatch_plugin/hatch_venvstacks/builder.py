@@ -54,6 +54,7 @@ class VenvstacksBuilder(BuilderInterface):  # type: ignore[type-arg]
         """Build as Hatch does, after checking what it would answer with a traceback."""
         directory = directory or self._location()
         self._require_known(versions or [])
+        self._require_project()
         self._make_directory(directory)
         yield from super().build(directory=directory, versions=versions, **more)
 
@@ -68,6 +69,14 @@ class VenvstacksBuilder(BuilderInterface):  # type: ignore[type-arg]
         if unknown := [version for version in versions if version not in verbs]:
             listed = ", ".join(f"`-t {self.PLUGIN_NAME}:{verb}`" for verb in verbs)
             self._abort(f"there is no `-t {self.PLUGIN_NAME}:{unknown[0]}`, only {listed}", _USAGE)
+
+    def _require_project(self) -> None:
+        """Refuse a ``[project]`` that Hatch would not read, as it is for every target."""
+        try:
+            self.metadata.validate_fields()
+        except (ValueError, TypeError, OSError) as error:
+            hint = "Hatch needs a [project] with a name and a version in pyproject.toml"
+            self._abort(f"{error}\nhint: {hint}", SpecError.exit_code)
 
     def _make_directory(self, directory: str) -> None:
         with self.failures():
