@@ -62,6 +62,14 @@ def test_e12_local_wheels_beside_an_index(
     assert versions(lock) == {"extra": "1.0", "lib": "1.0"}
 
 
+def test_a_directory_of_wheels_that_is_not_there(make_project: MakeProject, index: Index) -> None:
+    """E11: it is said before an index is asked."""
+    project = make_project(BASE)
+    with pytest.raises(LockError, match=r"there is no directory .*wheles"):
+        run(project, Goal.LOCK, local_wheels=(Path("wheles"),))
+    assert index.requests == []
+
+
 def test_e11_no_index_also_where_packages_have_indexes_of_their_own(
     make_project: MakeProject, index: Index, tmp_path: Path
 ) -> None:

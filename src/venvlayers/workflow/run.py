@@ -80,8 +80,16 @@ class Run:
 
     @property
     def local_wheels(self) -> tuple[Path, ...]:
-        """Directories of wheels to lock from too, absolute."""
-        return tuple(below(self.spec, path) for path in self.request.local_wheels)
+        """Directories of wheels to lock from too, absolute.
+
+        Raises:
+            LockError: One is not there.
+        """
+        places = tuple(below(self.spec, path) for path in self.request.local_wheels)
+        for place in places:
+            if not place.is_dir():
+                raise LockError(f"there is no directory {place}, which wheels are to come from")
+        return places
 
     @property
     def order(self) -> list[str]:
