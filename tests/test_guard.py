@@ -32,6 +32,8 @@ def test_a_directory_that_has_the_project_in_it(tmp_path: Path, up: str) -> None
 
 def test_a_new_directory_is_kept_out_of_git(tmp_path: Path) -> None:
     root, messages = tmp_path / "project", Messages()
+    root.mkdir()
+    (root / "pyproject.toml").touch()
     with guarded(layout(root, root / "_build"), root, messages.reporter):
         assert (root / "_build" / ".gitignore").read_text() == "*\n"
     (warning,) = messages.of(Kind.WARNING)
@@ -39,6 +41,13 @@ def test_a_new_directory_is_kept_out_of_git(tmp_path: Path) -> None:
     again = Messages()
     with guarded(layout(root, root / "_build"), root, again.reporter):
         assert again.of(Kind.WARNING) == []
+
+
+def test_a_stack_of_its_own_has_no_source_distribution(tmp_path: Path) -> None:
+    messages = Messages()
+    with guarded(layout(tmp_path, tmp_path / "_build"), tmp_path, messages.reporter):
+        assert (tmp_path / "_build" / ".gitignore").is_file()
+    assert messages.of(Kind.WARNING) == []
 
 
 def test_a_directory_outside_of_the_project_is_in_no_source_distribution(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def _make_build_dir(layout: Layout, root: Path, reporter: Reporter) -> None:
     if any(layout.build_dir.iterdir()):
         return  # somebody's, or it was ours before
     (layout.build_dir / ".gitignore").write_text("*\n", "utf-8")
-    if not layout.build_dir.is_relative_to(root):
+    if not (layout.build_dir.is_relative_to(root) and (root / "pyproject.toml").exists()):
         return
     # Hatchling reads the .gitignore of the project alone.
     ignored = root / ".gitignore"
