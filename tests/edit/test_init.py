@@ -165,6 +165,14 @@ def test_a_file_of_its_own(tmp_path: Path) -> None:
         write_standalone(root)
 
 
+def test_one_stack_a_directory(tmp_path: Path) -> None:
+    root = project(tmp_path)
+    add_first_table(root)
+    with pytest.raises(SpecError, match=r"pyproject\.toml: tool\.venvstacks: is there already"):
+        write_standalone(root)
+    assert not (root / "venvstacks.toml").exists()
+
+
 def test_a_file_of_its_own_where_there_is_nothing(tmp_path: Path) -> None:
     path, _found = write_standalone(tmp_path)
     assert [layer.env_name for layer in load(path).layers] == [f"cpython-{RUNNING}"]

@@ -65,13 +65,15 @@ def write_standalone(directory: Path) -> tuple[Path, Guess]:
     """Write a first ``venvstacks.toml`` into *directory*; return it and what it has.
 
     Raises:
-        SpecError: There is one, or it cannot be written.
+        SpecError: There is one, ``pyproject.toml`` has a stack, or it cannot be written.
     """
     path = directory / "venvstacks.toml"
     _refuse_other_file(path)
     project = directory / "pyproject.toml"
-    values = read_source(project).values if project.exists() else {}
-    found = guess(values, path.absolute().parent)
+    source = read_source(project) if project.exists() else None
+    if source and source.has_stack:
+        raise _problem(project, "is there already", "one stack a directory", where=TABLE)
+    found = guess(source.values if source else {}, path.absolute().parent)
     text = with_first_table("", found, where="")
     checked(path, text, where="")
     try:
