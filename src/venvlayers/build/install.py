@@ -72,7 +72,8 @@ def install(
         raise BuildError(
             f"the packages of {lock.env_name} cannot be installed",
             details=failure.output,
-            hint="what is installed was locked with its hash; lock again if an index replaced it",
+            hint="if a hash differs, the index replaced what was locked: lock again; else see "
+            "whether the index, the network and uv's cache directory can be used",
         ) from failure
     (staging / "prefix" / ".lock").unlink(missing_ok=True)  # uv's own, against other uvs
     _move(staging / "prefix", env, Scheme(platform=platform, python=lock.python.version))
