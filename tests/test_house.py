@@ -95,6 +95,18 @@ def test_finding_nothing_to_do_imports_little(tmp_path: Path) -> None:
     assert heavy.isdisjoint(loaded)
 
 
+def test_what_hatch_asks_every_time_imports_little(tmp_path: Path) -> None:
+    """Hooks are loaded on both sides, and an environment is asked before every command."""
+    for module, heavy in (
+        ("hatch_venvstacks.hooks", {"hatch", "venvlayers"}),
+        ("venvlayers.develop.record", {"venvlayers.plan", "venvlayers.spec", "subprocess"}),
+        ("venvlayers.develop.layers", {"venvlayers.plan", "venvlayers.uv", "subprocess"}),
+    ):
+        command = [sys.executable, "-P", "-c", f"import sys, {module}; print(*sys.modules)"]
+        result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+        assert heavy.isdisjoint(result.stdout.split()), module
+
+
 NOTHING_TO_DO = """
 import sys
 from pathlib import Path

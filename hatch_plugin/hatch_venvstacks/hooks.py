@@ -13,6 +13,8 @@ from hatchling.plugin import hookimpl
 
 if TYPE_CHECKING:
     from hatch_venvstacks.builder import VenvstacksBuilder
+    from hatch_venvstacks.collector import VenvstacksCollector
+    from hatch_venvstacks.environment import VenvstacksEnvironment
 
 
 @hookimpl
@@ -21,3 +23,19 @@ def hatch_register_builder() -> type[VenvstacksBuilder]:
     from hatch_venvstacks.builder import VenvstacksBuilder  # noqa: PLC0415 - see above
 
     return VenvstacksBuilder
+
+
+@hookimpl
+def hatch_register_environment() -> type[VenvstacksEnvironment]:
+    """Register the environment type ``venvstacks``; only `hatch` itself asks for it."""
+    from hatch_venvstacks.environment import VenvstacksEnvironment  # noqa: PLC0415 - see above
+
+    return VenvstacksEnvironment
+
+
+@hookimpl
+def hatch_register_environment_collector() -> type[VenvstacksCollector]:
+    """Register the collector ``venvstacks``; only `hatch` itself asks for it."""
+    from hatch_venvstacks.collector import VenvstacksCollector  # noqa: PLC0415 - see above
+
+    return VenvstacksCollector

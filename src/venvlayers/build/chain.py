@@ -63,7 +63,7 @@ def make_environment(env: Path, chain: Chain, runtime_env: Path) -> None:
         runtime_env: The runtime's environment, for what Windows needs from it.
     """
     if chain.scheme.platform.is_windows:
-        _copy_windows_launchers(env, runtime_env)
+        copy_windows_launchers(env, runtime_env)
         return
     runtime = str(chain.runtime)
     python = chain.scheme.platform.runtime_python(chain.scheme.python)
@@ -76,8 +76,12 @@ def make_environment(env: Path, chain: Chain, runtime_env: Path) -> None:
     write_text(env / "pyvenv.cfg", f"include-system-site-packages = false\n{version}")
 
 
-def _copy_windows_launchers(env: Path, runtime_env: Path) -> None:
-    """Copy the launchers that CPython ships for `venv`; `postinstall.py` tells them their home."""
+def copy_windows_launchers(env: Path, runtime_env: Path) -> None:
+    """Copy the launchers that CPython ships for `venv`; a `pyvenv.cfg` tells them their home.
+
+    Raises:
+        BuildError: The runtime has none.
+    """
     source = runtime_env / "Lib" / "venv" / "scripts" / "nt"
     (env / "Scripts").mkdir(parents=True, exist_ok=True)
     for name in ("python.exe", "pythonw.exe"):
@@ -101,9 +105,21 @@ def link_layers(env: Path, chain: Chain, reporter: Reporter) -> None:
         )
         reporter.say(Kind.WARNING, message)
         return
+    write_customization(site_packages, list(zip(chain.below, lines, strict=True)))
+
+
+def write_customization(site_packages: Path, layers: Sequence[tuple[str, str]]) -> None:
+    """Write the module that processes the `.pth` files of other layers.
+
+    Args:
+        site_packages: Where it is written to.
+        layers: Their names, nearest first, each with its site directory: absolute, or
+            relative to *site_packages*.
+    """
     template = (_SHIPPED / "sitecustomize.py").read_text("utf-8")
-    entries = [[name, line] for name, line in zip(chain.below, lines, strict=True)]
-    write_text(customize, template.replace("LAYERS = []", f"LAYERS = {entries!r}"))
+    entries = [list(layer) for layer in layers]
+    text = template.replace("LAYERS = []", f"LAYERS = {entries!r}")
+    write_text(site_packages / "sitecustomize.py", text)
 
 
 def describe_layer(env: Path, chain: Chain, launch_module: str | None) -> None:

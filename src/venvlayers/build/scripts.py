@@ -25,6 +25,14 @@ def relocatable(script: bytes) -> bytes | None:
     return _RELATIVE_LAUNCH + script[match.end() :] if match else None
 
 
+def is_relocatable(program: Path) -> bool:
+    """Tell whether *program* is a script that finds its Python beside itself."""
+    if program.is_symlink() or not program.is_file():
+        return False
+    with program.open("rb") as file:
+        return file.read(len(_RELATIVE_LAUNCH)) == _RELATIVE_LAUNCH
+
+
 def make_scripts_relocatable(bin_dir: Path) -> None:
     """Rewrite every Python script in *bin_dir*; other programs stay as they are."""
     if not bin_dir.is_dir():

@@ -1,0 +1,199 @@
+"""Layers as Hatch's environments, with the real hatch, as a user works with them."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.hatch import Hatch
+from support.projects import Project
+from support.stock import Stock
+
+pytestmark = [
+    pytest.mark.hatch,
+    pytest.mark.skipif(sys.platform != "linux", reason="local runtimes are for Linux"),
+]
+
+PRINTED = "versions: 1.0 1.0 1.0\n"
+SWITCHED_ON = {"requires": ["hatch-venvstacks"], "collectors": {"venvstacks": {}}}
+
+
+@pytest.fixture
+def hatched(hatch: Hatch, stock: Stock, tmp_path: Path) -> Hatch:
+    """A hatch whose builds find what `published_project` was made from."""
+    layers = {**hatch.environment, **stock.caches, "COLUMNS": "200"}
+    return replace(hatch, environment=layers)
+
+
+@pytest.fixture
+def switch_on(published_project: Project) -> Callable[..., Project]:
+    """Give a function that switches the collector on, with environments of the project's own."""
+
+    def write(envs: dict[str, Any] | None = None, **env: Any) -> Project:
+        tool = published_project.read_pyproject()["tool"]
+        tool["hatch"] = {"env": env or SWITCHED_ON, "envs": envs or {}}
+        published_project.write_pyproject(tool)
+        return published_project
+
+    return write
+
+
+def recording_uv(directory: Path) -> tuple[dict[str, str], Path]:
+    """Return variables with a uv that fails, and the file in which it tells of its calls."""
+    program, started = directory / "not-uv", directory / "started"
+    program.write_text(f"#!/bin/sh\necho \"$@\" >> '{started}'\nexit 1\n")
+    program.chmod(0o755)
+    return {"VENVSTACKS_UV": str(program)}, started
+
+
+def layers_written(project: Project) -> dict[str, int]:
+    build = project.root / "_build"
+    return {str(path): path.lstat().st_mtime_ns for path in sorted(build.rglob("*"))}
+
+
+def test_every_layer_has_an_environment(
+    hatched: Hatch, switch_on: Callable[..., Project], tmp_path: Path
+) -> None:
+    project = switch_on()
+    shown = hatched("env", "show", "--ascii", cwd=project.root).stdout
+    for name in ("base", "framework-middle", "app-top"):
+        assert f" {name} " in shown
+    assert "launch" in shown
+
+    before = layers_written(project)
+    first = hatched("run", "app-top:launch", cwd=project.root)
+    assert first.stdout == PRINTED
+    found = Path(hatched("env", "find", "app-top", cwd=project.root).stdout.strip())
+    assert found.is_relative_to(hatched.environment["HATCH_DATA_DIR"])
+
+    project.write("top.py", "import sys; print('edited', *sys.argv[1:])\n")
+    no_uv, started = recording_uv(tmp_path)
+    warm = hatched("run", "app-top:launch", "an argument", cwd=project.root, env=no_uv)
+    assert warm.output == "edited an argument\n", "nothing else is said, or done"
+    python = hatched("run", "app-top:python", "-m", "top", cwd=project.root, env=no_uv)
+    assert python.output == "edited\n"
+    assert not started.exists(), started.read_text()
+    assert layers_written(project) == before, "what is published stays as it was built"
+
+    tried = hatched("run", "base:python", "-c", "import roof", cwd=project.root, check=False)
+    assert tried.returncode != 0
+    hatched("run", "framework-middle:python", "-c", "import storey, ground", cwd=project.root)
+
+    hatched("env", "remove", "app-top", cwd=project.root)
+    assert not found.exists()
+    hatched("env", "prune", cwd=project.root)
+    assert not found.with_name("framework-middle").exists()
+    assert layers_written(project) == before
+
+
+def test_a_shell(hatched: Hatch, switch_on: Callable[..., Project], tmp_path: Path) -> None:
+    project = switch_on()
+    shell = tmp_path / "shell"
+    shell.write_text("#!/bin/sh\npython -m top\necho $HATCH_ENV_ACTIVE $VIRTUAL_ENV\n")
+    shell.chmod(0o755)
+    arguments = ("shell", "app-top", "--path", str(shell), "--name", "sh")
+    result = hatched(*arguments, cwd=project.root)
+    found = hatched("env", "find", "app-top", cwd=project.root).stdout.strip()
+    assert result.stdout == f"{PRINTED}app-top {found}\n"
+
+
+def test_a_new_requirement_is_there_in_the_next_command(
+    hatched: Hatch, switch_on: Callable[..., Project], stock: Stock
+) -> None:
+    project = switch_on()
+    assert hatched("run", "app-top:launch", cwd=project.root).stdout == PRINTED
+    stock.index.add("chimney")
+    stack = project.stack()
+    stack["applications"][0]["requirements"] = ["roof", "chimney"]
+    project.set_stack(stack)
+    command = ("run", "app-top:python", "-c", "import chimney; print(chimney.__version__)")
+    result = hatched(*command, cwd=project.root)
+    assert result.stdout == "1.0\n"
+    assert "locking app-top: its requirements changed" in result.stderr
+    assert "building base" not in result.stderr
+
+    shutil.rmtree(project.root / "_build")
+    assert hatched(*command, cwd=project.root).stdout == "1.0\n"
+
+
+def test_environments_declared_by_hand(hatched: Hatch, switch_on: Callable[..., Project]) -> None:
+    serve = {
+        "type": "venvstacks",
+        "layer": "app-top",
+        "env-vars": {"GREETING": "hello"},
+        "scripts": {"greet": "python -c 'import os, roof; print(os.environ[\"GREETING\"])'"},
+    }
+    project = switch_on({"serve": serve, "app-top": {"scripts": {"mine": "python -m top"}}})
+    assert hatched("run", "serve:greet", cwd=project.root).stdout == "hello\n"
+    assert hatched("run", "serve:launch", cwd=project.root).stdout == PRINTED
+    assert hatched("run", "app-top:mine", cwd=project.root).stdout == PRINTED
+    assert hatched("run", "app-top:launch", cwd=project.root).stdout == PRINTED
+    project = switch_on({"app-top": {"type": "venvstacks"}}, requires=["hatch-venvstacks"])
+    command = ("run", "app-top:python", "-m", "top")
+    assert hatched(*command, cwd=project.root).stdout == PRINTED, "without the collector"
+
+
+def test_what_a_layer_has_no_use_for_is_refused(
+    hatched: Hatch, switch_on: Callable[..., Project]
+) -> None:
+    by_hand = {"type": "venvstacks", "layer": "app-top"}
+    project = switch_on(
+        {
+            "default": {"dependencies": ["pytest"], "python": "3.99"},
+            "inherits": by_hand,
+            "stands-alone": {**by_hand, "detached": True},
+            "wrong": {**by_hand, "layer": 1, "detached": True},
+            "misspelt": {**by_hand, "layer": "app-tpo", "detached": True},
+        }
+    )
+
+    def refused(env: str) -> str:
+        result = hatched("run", f"{env}:python", "-V", cwd=project.root, check=False)
+        assert result.returncode != 0
+        assert "Traceback" not in result.output
+        assert result.stdout == ""
+        return result.stderr
+
+    message = refused("inherits")
+    assert "tool.hatch.envs.inherits: a layer has no `dependencies` or `python` of its" in message
+    assert "set `detached = true`" in message
+    assert "tool.hatch.envs.wrong.layer must be a string" in refused("wrong")
+    assert "no layer is called 'app-tpo'" in refused("misspelt")
+    assert "'app-top'" in refused("misspelt")
+    hatched("env", "show", cwd=project.root)
+    assert hatched("run", "app-top:launch", cwd=project.root).stdout == PRINTED
+    assert hatched("run", "stands-alone:launch", cwd=project.root).stdout == PRINTED
+
+
+def test_a_broken_specification_is_in_nobodys_way(
+    hatched: Hatch, switch_on: Callable[..., Project]
+) -> None:
+    project = switch_on()
+    hatched("run", "app-top:launch", cwd=project.root)
+    stack = project.stack()
+    stack["applications"][0]["launch_modul"] = stack["applications"][0].pop("launch_module")
+    project.set_stack(stack)
+    shown = hatched("env", "show", "--ascii", cwd=project.root).stdout
+    assert " app-top " in shown
+    for name in ("app-top", "framework-middle"):  # made, and not made
+        result = hatched("run", f"{name}:python", "-V", cwd=project.root, check=False)
+        assert result.returncode != 0
+        assert "launch_modul: unknown key (did you mean 'launch_module'?)" in result.stderr
+        assert "Traceback" not in result.output
+        hatched("env", "find", name, cwd=project.root)
+    hatched("env", "prune", cwd=project.root)
+
+
+def test_names_that_hatch_has_a_meaning_for() -> None:
+    from hatch_venvstacks.collector import environment_name  # noqa: PLC0415 - needs hatch
+
+    assert environment_name("default") == "runtime-default"
+    assert environment_name("hatch-build") == "runtime-hatch-build"
+    assert environment_name("app-default") == "app-default"
+    assert environment_name("cpython-3.13") == "cpython-3.13"
