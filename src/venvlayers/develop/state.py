@@ -13,7 +13,8 @@ from venvlayers.develop.sources import source_directories
 from venvlayers.errors import BuildError, SelectionError
 from venvlayers.files import sha256_json
 from venvlayers.lock.state import LockState, lock_states
-from venvlayers.plan import Goal, with_lower
+from venvlayers.plan import Goal
+from venvlayers.planning import with_lower
 from venvlayers.report import silent
 from venvlayers.request import Request
 from venvlayers.selection import Choice
