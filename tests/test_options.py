@@ -330,10 +330,13 @@ def test_indexes_and_wheels(command: str, unbuilt_project: Project) -> None:
     assert (asked(command).use_index, asked(command).local_wheels) == (True, ())
     assert asked(command, "--no-index").use_index is False
     assert asked(command, "--no-index", "--index").use_index is True
-    wheels = ("--local-wheels", "a", "--local-wheels", "../b", "--local-wheels", "/c")
-    run = start(asked(command, unbuilt_project.root, *wheels), Messages().reporter)
     root = unbuilt_project.root
-    assert run.local_wheels == (root / "a", root.parent / "b", Path("/c"))
+    places = (root / "a", root.parent / "b", root.parent / "c")
+    for place in places:
+        place.mkdir()
+    wheels = ("--local-wheels", "a", "--local-wheels", "../b", "--local-wheels", places[2])
+    run = start(asked(command, root, *wheels), Messages().reporter)
+    assert run.local_wheels == places
 
 
 def test_resetting_locks(unbuilt_project: Project) -> None:
@@ -365,6 +368,8 @@ def test_upgrades() -> None:
     assert asked("lock", "--upgrade").upgrade == Upgrade(everything=True)
     names = ("--upgrade-package", "Foo_Bar", "--upgrade-package", "b")
     assert asked("lock", *names).upgrade == Upgrade(packages=("foo-bar", "b"))
+    with pytest.raises(click.UsageError, match=r"--upgrade-package: .*num py"):
+        asked("lock", "--upgrade-package", "num py")
 
 
 @pytest.mark.parametrize("how", ["option", "variable"])
@@ -444,7 +449,8 @@ def test_formats_and_levels(command: str, unbuilt_project: Project) -> None:
     more = {"archive-format": "tar.gz", "compression-level": 1}
     unbuilt_project.set_stack(unbuilt_project.stack() | more)
     found = []
-    for option in ((), ("--level", "2"), ("--format", "tar.xz"), ("--format=zip", "--level=3")):
+    level = "--compression-level"
+    for option in ((), (level, "2"), ("--format", "tar.xz"), ("--format=zip", f"{level}=3")):
         run = start(asked(command, unbuilt_project.root, *option), Messages().reporter)
         made = outputs(run)
         found.append((made.format.name, made.level))

@@ -250,9 +250,12 @@ def _present(given: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
 def _upgrade(given: dict[str, Any]) -> Upgrade:
     names = given.get("upgrade_package", ())
     if names:
-        from packaging.utils import canonicalize_name  # noqa: PLC0415 - rarely needed
+        from packaging.utils import InvalidName, canonicalize_name  # noqa: PLC0415 - rarely needed
 
-        names = tuple(canonicalize_name(name) for name in names)
+        try:
+            names = tuple(canonicalize_name(name, validate=True) for name in names)
+        except InvalidName as error:
+            raise click.UsageError(f"--upgrade-package: {error}") from error
     return Upgrade(everything=given.get("upgrade", False), packages=names)
 
 

@@ -171,7 +171,7 @@ FORMAT = _option(
     metavar="NAME",
     help="How to pack, such as tar.zst or zip.  [default: tar.zst]",
 )
-LEVEL = _option(OUTPUTS, "--level", "compression_level", type=int, help="How hard to compress.")
+LEVEL = _option(OUTPUTS, "--compression-level", type=int, help="How hard to compress.")
 FORCE = _flag(OUTPUTS, "force", "Make outputs anew that are up to date.")
 DRY_RUN = _flag(OUTPUTS, "dry-run", "Only print the metadata that would be written, as JSON.")
 

@@ -51,8 +51,10 @@ def _perform(request: Request, reporter: Reporter) -> Outcome:
     if plan.is_done:
         return _outcome(run, plan, tuple(layer for _, layer in run.published_before.values()))
     _refuse(run, plan)
+    from venvlayers.workflow.places import require_places  # noqa: PLC0415
     from venvlayers.workflow.stages import carry_out, require_output_dir  # noqa: PLC0415
 
+    require_places(run)
     require_output_dir(run)
     with guarded(run.layout, run.spec.root, reporter):
         run = replace(run)  # forgets what was in place: another build may have changed it
