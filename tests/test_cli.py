@@ -195,6 +195,7 @@ def test_publish_into_the_default_directory(
         *(f"{name}{tag}.tar.zst" for name in LAYERS),
         *(f"__venvstacks__/env_metadata/{name}{tag}.json" for name in LAYERS),
         f"__venvstacks__/venvstacks{tag}.json",
+        f"SHA256SUMS{tag}",
     }
     shown = [line.split() for line in result.stdout.splitlines()]
     assert [(line[0], line[-1]) for line in shown] == [

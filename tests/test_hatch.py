@@ -50,7 +50,7 @@ def published_files(tag: str = f"-{HERE}") -> set[str]:
     """Return what a publication of the small stack consists of."""
     metadata = {f"__venvstacks__/env_metadata/{name}{tag}.json" for name in LAYERS}
     archives = {f"{name}{tag}.tar.zst" for name in LAYERS}
-    return {*archives, *metadata, f"__venvstacks__/venvstacks{tag}.json"}
+    return {*archives, *metadata, f"__venvstacks__/venvstacks{tag}.json", f"SHA256SUMS{tag}"}
 
 
 def top_level(project: Project) -> set[str]:

@@ -275,7 +275,13 @@ def test_x19_another_format_takes_the_place_of_the_first(
     other = replace(outputs, format=FORMATS[name]())
     _runtime, app = publish(layers, other, silent())
     assert {path.name for path in outputs.directory.iterdir()} == {
-        *(f"cpython-3.12.{name}", f"app-demo.{name}", "mine.tar.zst", "__venvstacks__")
+        *(
+            f"cpython-3.12.{name}",
+            f"app-demo.{name}",
+            "mine.tar.zst",
+            "__venvstacks__",
+            "SHA256SUMS",
+        )
     }
     assert app.metadata["archive_name"] == f"app-demo.{name}"
     assert app.metadata["archive_hashes"] == {"sha256": sha256_file(app.archive)[7:]}
@@ -289,7 +295,7 @@ def test_x19_a_layer_that_is_kept_stays_in_its_format(tmp_path: Path, outputs: O
     kept = Kept(kind=LayerKind.RUNTIME, env_name="cpython-3.12")
     publish([kept, app], replace(outputs, format=Zip()), silent())
     names = {path.name for path in outputs.directory.iterdir()}
-    assert names == {"cpython-3.12.tar.zst", "app-demo.zip", "__venvstacks__"}
+    assert names == {"cpython-3.12.tar.zst", "app-demo.zip", "__venvstacks__", "SHA256SUMS"}
 
 
 def attributes(place: Path) -> dict[str, zipfile.ZipInfo]:

@@ -77,6 +77,7 @@ def test_what_lies_there_afterwards(layers: list[LayerEnvironment], outputs: Out
         *("cpython-3.12.tar.zst", "app-demo.tar.zst", "__venvstacks__/venvstacks.json"),
         "__venvstacks__/env_metadata/cpython-3.12.json",
         "__venvstacks__/env_metadata/app-demo.json",
+        "SHA256SUMS",
     }
     manifest = json.loads(outputs.manifest.read_text("utf-8"))["layers"]
     assert manifest["runtimes"] == [published[0].metadata]
@@ -87,6 +88,57 @@ def test_what_lies_there_afterwards(layers: list[LayerEnvironment], outputs: Out
         assert layer.archive.stat().st_size == layer.metadata["archive_size"]
 
 
+def verified(outputs: Outputs, *names: str) -> list[str]:
+    """Return what ``sha256sum -c`` finds to be right."""
+    command = ["sha256sum", "--check", "--strict", *names]
+    done = subprocess.run(
+        command, cwd=outputs.directory, stdout=subprocess.PIPE, encoding="utf-8", check=True
+    )
+    return [line.removesuffix(": OK") for line in done.stdout.splitlines()]
+
+
+def test_checksums_are_for_sha256sum(layers: list[LayerEnvironment], outputs: Outputs) -> None:
+    publish(layers, outputs, silent())
+    publish(layers, replace(outputs, tagged=True), silent())
+    untagged = ["app-demo.tar.zst", "cpython-3.12.tar.zst"]
+    assert verified(outputs, "SHA256SUMS") == untagged
+    tagged = [name.replace(".tar", "-linux_x86_64.tar") for name in untagged]
+    assert verified(outputs, "SHA256SUMS", "SHA256SUMS-linux_x86_64") == [*untagged, *tagged]
+    assert b"\r" not in (outputs.directory / "SHA256SUMS").read_bytes()
+
+
+@pytest.mark.parametrize("damage", [None, "", "0  app-demo.tar.zst\n", "\udcff"])
+def test_checksums_are_mended(
+    layers: list[LayerEnvironment], outputs: Outputs, damage: str | None
+) -> None:
+    publish(layers, outputs, silent())
+    place = outputs.directory / "SHA256SUMS"
+    before = place.read_bytes()
+    place.unlink()
+    if damage is not None:
+        place.write_bytes(damage.encode("utf-8", "surrogateescape"))
+    assert published_before(outputs) == {}
+    assert all(layer.reused for layer in publish(layers, outputs, silent()))
+    assert place.read_bytes() == before
+    assert set(published_before(outputs)) == {layer.env_name for layer in layers}
+
+
+def test_checksums_go_with_the_last_layer(layers: list[LayerEnvironment], outputs: Outputs) -> None:
+    publish(layers, outputs, silent())
+    publish([], outputs, silent())
+    assert set(files(outputs.directory)) == {"__venvstacks__/venvstacks.json"}
+
+
+def test_checksums_of_somebody_else_are_not_cleaned(
+    layers: list[LayerEnvironment], outputs: Outputs
+) -> None:
+    publish(layers, outputs, silent())
+    place = outputs.directory / "SHA256SUMS"
+    place.write_text(place.read_text("utf-8") + f"{0:064x}  mine\n", "utf-8")
+    clean(outputs.directory)
+    assert set(files(outputs.directory)) == {"SHA256SUMS"}
+
+
 def test_tagged_names_have_the_platform(layers: list[LayerEnvironment], outputs: Outputs) -> None:
     publish(layers, replace(outputs, tagged=True), silent())
     assert set(files(outputs.directory)) == {
@@ -94,6 +146,7 @@ def test_tagged_names_have_the_platform(layers: list[LayerEnvironment], outputs:
         "__venvstacks__/venvstacks-linux_x86_64.json",
         "__venvstacks__/env_metadata/cpython-3.12-linux_x86_64.json",
         "__venvstacks__/env_metadata/app-demo-linux_x86_64.json",
+        "SHA256SUMS-linux_x86_64",
     }
 
 

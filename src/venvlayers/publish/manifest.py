@@ -20,6 +20,7 @@ METADATA_DIR = "__venvstacks__"
 """The directory beside the archives that holds everything said about them."""
 
 _LAYERS_DIR = "env_metadata"
+_CHECKSUMS = "SHA256SUMS"
 
 
 def tagged(name: str, platform: Platform | None) -> str:
@@ -35,6 +36,36 @@ def manifest_path(output_dir: Path, platform: Platform | None = None) -> Path:
 def metadata_path(output_dir: Path, env_name: str, platform: Platform | None = None) -> Path:
     """Return the place of one layer's metadata; *platform* only when outputs are tagged."""
     return output_dir / METADATA_DIR / _LAYERS_DIR / f"{tagged(env_name, platform)}.json"
+
+
+def checksums_path(output_dir: Path, platform: Platform | None = None) -> Path:
+    """Return the place of the archives' checksums; *platform* only when outputs are tagged."""
+    return output_dir / tagged(_CHECKSUMS, platform)
+
+
+def checksum(entry: Metadata) -> str | None:
+    """Return the line of an archive in a file of checksums, None if it cannot have one."""
+    name = file_name(entry.get("archive_name"))
+    digest = _mapping(entry.get("archive_hashes")).get("sha256")
+    return f"{digest}  {name}\n" if name and isinstance(digest, str) else None
+
+
+def checksums(entries: Iterable[Metadata]) -> str:
+    """Return what ``sha256sum -c`` reads, of the archives that *entries* describe, by name."""
+    lines = {line for line in map(checksum, entries) if line}
+    return "".join(sorted(lines, key=lambda line: line.partition("  ")[2]))
+
+
+def listed_checksums(output_dir: Path, platform: Platform | None) -> frozenset[str]:
+    """Return the lines of the checksums that are there.
+
+    Raises:
+        OSError: They cannot be read.
+    """
+    place = checksums_path(output_dir, platform)
+    if place.is_symlink() or not place.is_file():
+        return frozenset()
+    return frozenset(place.read_text("utf-8", errors="replace").splitlines(keepends=True))
 
 
 def combined(entries: Iterable[tuple[LayerKind, Metadata]]) -> Metadata:
@@ -129,6 +160,9 @@ def listed_files(output_dir: Path, manifest: Path, platform: Platform | None) ->
         if layer:
             places.append(metadata_path(output_dir, layer, platform))
         yield from (place for place in places if place.is_file() and not place.is_symlink())
+    lines = {checksum(entry) for _kind, entry in listed_entries(manifest)}
+    if (sums := listed_checksums(output_dir, platform)) and sums <= lines:  # nobody else's
+        yield checksums_path(output_dir, platform)
 
 
 def _mapping(value: Any) -> Metadata:

@@ -23,7 +23,9 @@ from venvlayers.publish.canonical_tar import archive_time
 from venvlayers.publish.format import ArchiveFormat
 from venvlayers.publish.manifest import (
     METADATA_DIR,
+    checksum,
     file_name,
+    listed_checksums,
     listed_entries,
     listed_files,
     manifest_path,
@@ -167,10 +169,11 @@ def published_before(outputs: Outputs) -> dict[str, tuple[Recipe, PublishedLayer
 
 
 def _described(outputs: Outputs) -> Iterator[PublishedLayer]:
-    """Yield what the manifest lists, if the layer's own metadata says the same."""
+    """Yield what the manifest lists, if the layer's metadata and the checksums say the same."""
+    sums = listed_checksums(outputs.directory, outputs.tag)
     for kind, entry in listed_entries(outputs.manifest):
         layer = kept_layer(kind, entry, outputs)
-        if layer:
+        if layer and checksum(entry) in sums:
             own = metadata_path(outputs.directory, layer.env_name, outputs.tag)
             if own.is_file() and own.read_bytes() == json_text(entry).encode():
                 yield layer

@@ -17,8 +17,15 @@ from venvlayers.files import json_text
 from venvlayers.platforms import Platform
 from venvlayers.publish.canonical_tar import tar_parts
 from venvlayers.publish.contents import plan_contents
-from venvlayers.publish.manifest import combined, listed_entries, listed_files, metadata_path
-from venvlayers.publish.metadata import Metadata, archive_metadata
+from venvlayers.publish.manifest import (
+    checksums,
+    checksums_path,
+    combined,
+    listed_entries,
+    listed_files,
+    metadata_path,
+)
+from venvlayers.publish.metadata import archive_metadata
 from venvlayers.publish.outputs import (
     Outputs,
     PublishedLayer,
@@ -165,18 +172,20 @@ def _why_not_kept(found: PublishedLayer, platform: Platform) -> str | None:
 
 def _put_in_place(published: Sequence[PublishedLayer], outputs: Outputs, staging: Path) -> None:
     before = set(listed_files(outputs.directory, outputs.manifest, outputs.tag))
-    texts: dict[Path, Metadata] = {
-        metadata_path(outputs.directory, layer.env_name, outputs.tag): layer.metadata
+    texts = {
+        metadata_path(outputs.directory, layer.env_name, outputs.tag): json_text(layer.metadata)
         for layer in published
     }
-    texts[outputs.manifest] = combined((layer.kind, layer.metadata) for layer in published)
+    if sums := checksums(layer.metadata for layer in published):
+        texts[checksums_path(outputs.directory, outputs.tag)] = sums
+    manifest = combined((layer.kind, layer.metadata) for layer in published)
+    texts[outputs.manifest] = json_text(manifest)
     moves = [
         (staging / layer.archive.name, layer.archive) for layer in published if not layer.reused
     ]
-    for number, (place, metadata) in enumerate(texts.items()):
-        text = json_text(metadata)
+    for number, (place, text) in enumerate(texts.items()):
         if not place.is_file() or place.read_bytes() != text.encode():
-            new = staging / f"{number}.json"
+            new = staging / f"{number}.text"
             new.write_bytes(text.encode())
             moves.append((new, place))
     superseded = before - texts.keys() - {layer.archive for layer in published}
