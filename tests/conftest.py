@@ -15,7 +15,16 @@ from support.projects import Project
 
 pytest_plugins = ("support.hatch", "support.stock")
 
-_DROPPED = ("UV_", "PIP_", "VENVSTACKS_", "HATCH_", "XDG_", "VIRTUAL_ENV", "SOURCE_DATE_EPOCH")
+_DROPPED = (
+    "UV_",
+    "PIP_",
+    "VENVSTACKS_",
+    "HATCH_",
+    "XDG_",
+    "VIRTUAL_ENV",
+    "SOURCE_DATE_EPOCH",
+    "GITHUB_",
+)
 _NOBODY = "http://127.0.0.1:9"  # the discard port: nothing listens there
 
 

@@ -20,6 +20,7 @@ from venvlayers.guard import guarded
 from venvlayers.plan import Goal, Need, Plan, Step
 from venvlayers.report import Reporter
 from venvlayers.request import LockPolicy, Request
+from venvlayers.workflow.job import append_summary, listed_before
 from venvlayers.workflow.outcome import Outcome
 from venvlayers.workflow.run import Run, is_locked, is_tagged, make_plan, start
 
@@ -47,6 +48,14 @@ def perform(request: Request, reporter: Reporter) -> Outcome:
 
 def _perform(request: Request, reporter: Reporter) -> Outcome:
     run = start(request, reporter)
+    before = listed_before(run)
+    outcome = _done(run)
+    append_summary(run, outcome.published, before)
+    return outcome
+
+
+def _done(run: Run) -> Outcome:
+    """Do what there is to do, and return what was done."""
     plan = make_plan(run)
     if plan.is_done:
         return _outcome(run, plan, tuple(layer for _, layer in run.published_before.values()))
@@ -56,7 +65,7 @@ def _perform(request: Request, reporter: Reporter) -> Outcome:
 
     require_places(run)
     require_output_dir(run)
-    with guarded(run.layout, run.spec.root, reporter):
+    with guarded(run.layout, run.spec.root, run.reporter):
         run = replace(run)  # forgets what was in place: another build may have changed it
         plan = make_plan(run)
         _refuse(run, plan)
