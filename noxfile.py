@@ -84,7 +84,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the types; with arguments, of the files that they name."""
-    session.install("-e", ".", "mypy>=1.15", "nox", "pytest>=8.3")
+    session.install("-e", ".", "mypy>=1.15", "hatch>=1.14", "nox", "pytest>=8.3")
     session.run("mypy", *(session.posargs or CHECKED))
 
 
