@@ -8,29 +8,93 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from venvlayers.files import private_directory, remove_tree
+from venvlayers.files import remove_tree
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+_LOCK = ".lock"
+"""In every staging directory; locked for as long as somebody works there."""
 
 
 @contextmanager
 def staging_directory(directory: Path, *, purpose: str) -> Iterator[Path]:
     """Give a private directory in *directory*, and remove those that killed runs left.
 
-    The caller makes sure that nobody else does the same thing there at the same time.
+    Others may do the same there at the same time, from other machines too. Where the
+    file system has no locks, what a killed run left stays: nothing tells it from theirs.
 
     Args:
         directory: Where results will be put; created if need be.
         purpose: Tells what kind of run made a private directory, by its name.
+
+    Raises:
+        OSError: *directory* is not writable, or full.
     """
     prefix = f".venvstacks-{purpose}-"
-    if directory.is_dir():
-        for leftover in directory.glob(f"{prefix}*"):
-            remove_tree(leftover)
-    with private_directory(directory, prefix=prefix) as staging:
+    directory.mkdir(parents=True, exist_ok=True)
+    for leftover in directory.glob(f"{prefix}*"):
+        _remove_leftover(leftover)
+    staging, lock = _locked_directory(directory, prefix)
+    try:
         yield staging
+    finally:
+        _remove(staging, lock)
+
+
+def _locked_directory(directory: Path, prefix: str) -> tuple[Path, BaseFileLock]:
+    """Make a directory of our own; one that somebody took for a leftover meanwhile is theirs."""
+    from filelock import Timeout  # noqa: PLC0415 - costs 80 ms to import
+
+    while True:
+        staging = Path(tempfile.mkdtemp(prefix=prefix, dir=directory))
+        lock = _lock_of(staging)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            continue
+        except (NotImplementedError, OSError):
+            if staging.is_dir():  # a file system without locks
+                return staging, lock
+            continue
+        if (staging / _LOCK).exists():
+            return staging, lock
+        lock.release()
+
+
+def _remove_leftover(leftover: Path) -> None:
+    lock = _lock_of(leftover)
+    with suppress(NotImplementedError, OSError):  # in use, somebody else's, or without locks
+        lock.acquire(timeout=0)
+        _remove(leftover, lock)
+
+
+def _lock_of(staging: Path) -> BaseFileLock:
+    from filelock import FileLock  # noqa: PLC0415 - costs 80 ms to import
+
+    return FileLock(staging / _LOCK)
+
+
+def _remove(staging: Path, lock: BaseFileLock) -> None:
+    """Remove a directory whose lock is ours, the lock last."""
+    try:
+        for path in staging.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                remove_tree(path)
+            elif path.name != _LOCK:
+                path.unlink()
+        with suppress(PermissionError):  # Windows keeps files that are open
+            (staging / _LOCK).unlink(missing_ok=True)
+    finally:
+        lock.release()
+    with suppress(OSError):  # the next run may have begun to remove it
+        remove_tree(staging)
 
 
 def put_in_place(
