@@ -26,6 +26,7 @@ from venvlayers.layout import Layout
 from venvlayers.plan import Goal
 from venvlayers.platforms import host_platform
 from venvlayers.report import Kind
+from venvlayers.selection import Choice
 from venvlayers.spec.model import SourceModule
 
 MakeProject = Callable[..., Project]
@@ -406,3 +407,18 @@ def test_b8_the_environment_of_the_number_before_goes(
     python = environment(project, "app-top@2") / "bin" / "python"
     result = subprocess.run([python, "-m", "top"], capture_output=True, text=True, check=True)
     assert result.stdout == "2\n"
+
+
+def test_b8_the_name_of_another_layer_is_not_the_number_before(make_project: MakeProject) -> None:
+    """B8: a layer that is not versioned any more leaves alone what is called as it was."""
+    versioned = stack().replace("requirements = []", "versioned = true\nrequirements = []", 1)
+    project = make_project(versioned, files={"top.py": ""})
+    run(project, Goal.BUILD)
+    assert environment(project, "base@1").is_dir()
+    project.set_stack(stack() + '\n[[runtimes]]\nname = "base@1"\nrequirements = []\n')
+    run(project, Goal.BUILD, choice=Choice(include=("base@1",)))
+    python = environment(project, "base@1") / "bin" / "python"
+    before = python.stat().st_ino
+    run(project, Goal.BUILD, choice=Choice(include=("base",)))
+    assert environment(project, "base").is_dir()
+    assert python.stat().st_ino == before

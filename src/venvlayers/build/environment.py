@@ -52,6 +52,7 @@ class BuildContext:
         runtime: What runtime sources may use.
         sources: The runtime sources, by name.
         indexes: uv's settings that say where indexes are.
+        env_names: The environment names of the stack.
     """
 
     layout: Layout
@@ -59,6 +60,7 @@ class BuildContext:
     runtime: RuntimeContext
     sources: Mapping[str, RuntimeSource]
     indexes: Mapping[str, Any]
+    env_names: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +100,7 @@ def build_layer(order: Order, context: BuildContext) -> LayerEnvironment:
         with private_directory(layout.work_dir) as private:
             made = private / order.target.deployed_name
             _fill(made, order, context)
-            remove_older(layout, name, context.platform, place)
+            remove_older(layout, name, context.platform, place, others=context.env_names)
             # Without its record an environment does not count, so a kill between
             # these two steps means that it is built again.
             record.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ environment, and writes the record, is `environment.py`.
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from pathlib import Path
 
 from venvlayers.errors import BuildError
@@ -37,21 +38,41 @@ def _recorded(layout: Layout, env_name: str, platform: Platform) -> tuple[Path, 
     return layout.environment(directory, platform), key
 
 
-def remove_older(layout: Layout, env_name: str, platform: Platform, place: Path) -> None:
-    """Remove the environment of a versioned layer's version before."""
+def remove_older(
+    layout: Layout, env_name: str, platform: Platform, place: Path, *, others: Container[str]
+) -> None:
+    """Remove the environment of a versioned layer's version before.
+
+    Args:
+        layout: Where environments are.
+        env_name: The layer.
+        platform: What the environment was built for.
+        place: Where the layer's environment is to be now.
+        others: The environment names of the stack: since then, another layer may have got
+            the name that the environment had, as this one is not versioned any more.
+    """
     recorded = _recorded(layout, env_name, platform)
-    if recorded and recorded[0] != place:
+    if recorded and recorded[0] != place and _is_its(recorded[0], env_name, others):
         remove_tree(recorded[0])
 
 
-def remove_environment(layout: Layout, env_name: str, platform: Platform) -> bool:
+def _is_its(place: Path, env_name: str, others: Container[str]) -> bool:
+    return place.name == env_name or place.name not in others
+
+
+def remove_environment(
+    layout: Layout, env_name: str, platform: Platform, *, others: Container[str]
+) -> bool:
     """Remove the environment of a layer, and what is known about it; tell if there was one.
+
+    Takes what `remove_older` takes.
 
     Raises:
         BuildError: It cannot be removed.
     """
     recorded = _recorded(layout, env_name, platform)
-    place = recorded[0] if recorded else layout.environment(env_name, platform)
+    usual = layout.environment(env_name, platform)
+    place = recorded[0] if recorded and _is_its(recorded[0], env_name, others) else usual
     found = place.is_dir()
     try:
         layout.environment_record(env_name, platform).unlink(missing_ok=True)

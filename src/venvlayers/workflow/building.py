@@ -38,6 +38,7 @@ def build_context(run: Run) -> BuildContext:
         runtime=runtime_context(run),
         sources=all_sources(),
         indexes=index_settings(run.spec),
+        env_names=frozenset(run.order),
     )
 
 

@@ -88,7 +88,9 @@ def carry_out(run: Run, plan: Plan) -> tuple[PublishedLayer, ...]:
 
 def _clean_stage(run: Run) -> None:
     for name, operations in run.selection.operations.items():
-        if operations.clean and remove_environment(run.layout, name, run.platform):
+        if operations.clean and remove_environment(
+            run.layout, name, run.platform, others=frozenset(run.order)
+        ):
             run.done.append(("clean", name))
             run.reporter.say(Kind.STEP, f"removed the environment of {name}")
 
