@@ -22,6 +22,7 @@ from support.stacks import Messages, run
 from venvlayers.build.recorded import recorded_key
 from venvlayers.build.sources import module_files, module_hash
 from venvlayers.errors import BuildError, PublishError
+from venvlayers.files import replace_directory
 from venvlayers.layout import Layout
 from venvlayers.plan import Goal
 from venvlayers.platforms import host_platform
@@ -422,3 +423,27 @@ def test_b8_the_name_of_another_layer_is_not_the_number_before(make_project: Mak
     run(project, Goal.BUILD, choice=Choice(include=("base",)))
     assert environment(project, "base").is_dir()
     assert python.stat().st_ino == before
+
+
+def test_x25_what_a_killed_build_put_in_place_goes_with_the_next_number(
+    make_project: MakeProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """B8: a kill between an environment and its key."""
+    text = stack().replace("requirements = []", "versioned = true\nrequirements = []")
+    project = make_project(text, files={"top.py": "print(1)\n"})
+
+    def killed(new: Path, place: Path) -> None:
+        replace_directory(new, place)
+        if place.name.startswith("app-top@"):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("venvlayers.build.environment.replace_directory", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(project, Goal.BUILD)
+    assert environment(project, "app-top@1").is_dir()
+    assert recorded_key(Layout.beside(project.root), "app-top", host_platform()) is None
+    project.write("top.py", "print(2)\n")
+    run(project, Goal.BUILD)
+    assert not environment(project, "app-top@1").exists()
+    assert environment(project, "app-top@2").is_dir()

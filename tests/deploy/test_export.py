@@ -156,6 +156,33 @@ def test_x19_superseded_exports_are_removed(published_project: Project) -> None:
     assert there == {"__venvstacks__", "base", "framework-middle@3", "framework-notes"}
 
 
+def test_x25_what_a_killed_export_superseded_is_removed(
+    published_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X19: killed between the manifest and the removal; the next run knows the old names."""
+    stack = published_project.stack()
+    stack["frameworks"][0]["versioned"] = True
+    published_project.set_stack(stack)
+    place = published_project.root / "_export"
+    run(published_project, Goal.EXPORT, output_dir=place)
+    stack["frameworks"][0]["requirements"] = ["ground"]
+    published_project.set_stack(stack)
+
+    def killed(_directory: Path, _before: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("venvlayers.workflow.stages.remove_superseded", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(published_project, Goal.EXPORT, output_dir=place)
+    assert (place / "framework-middle@2").is_dir()
+    assert (place / "framework-middle@3").is_dir()
+    run(published_project, Goal.EXPORT, output_dir=place)
+    there = {path.name for path in place.iterdir()}
+    assert there == {"__venvstacks__", "base", "framework-middle@3", "app-top"}
+    assert run(published_project, Goal.EXPORT, output_dir=place).plan.is_done
+
+
 def test_exports_that_others_refer_to_stay(tmp_path: Path) -> None:
     """Layers that are not exported again stand on what was there before."""
     layers = [

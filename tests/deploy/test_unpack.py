@@ -112,6 +112,13 @@ def test_a_layer_that_is_there_is_only_replaced_on_request(tmp_path: Path, archi
     assert [path.name for path in (tmp_path / "deployed").iterdir()] == ["app-demo"]
 
 
+def test_x25_what_a_killed_unpacking_left_is_removed(tmp_path: Path, archive: Path) -> None:
+    leftover = tmp_path / "out" / ".venvstacks-unpack-abc" / "unpacked" / "half"
+    leftover.mkdir(parents=True)
+    place = unpack(archive, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == [place]
+
+
 def test_a_damaged_archive_replaces_nothing(tmp_path: Path, archive: Path) -> None:
     place = unpack(archive, tmp_path / "deployed")
     before = tree(place)

@@ -101,9 +101,9 @@ def build_layer(order: Order, context: BuildContext) -> LayerEnvironment:
             made = private / order.target.deployed_name
             _fill(made, order, context)
             remove_older(layout, name, context.platform, place, others=context.env_names)
-            # Without its record an environment does not count, so a kill between
-            # these two steps means that it is built again.
-            record.unlink(missing_ok=True)
+            # Without its key an environment does not count, so a kill between these
+            # steps means that it is built again; its name says what to remove then.
+            write_text(record, json_text({"directory": place.name, "key": ""}))
             replace_directory(made, place)
             described = {"directory": place.name, "key": order.target.key}
             write_text(record, json_text(described))

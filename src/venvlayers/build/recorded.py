@@ -21,11 +21,14 @@ def recorded_key(layout: Layout, env_name: str, platform: Platform) -> str | Non
     recorded = _recorded(layout, env_name, platform)
     if recorded is None or not recorded[0].is_dir():
         return None
-    return recorded[1]
+    return recorded[1] or None
 
 
 def _recorded(layout: Layout, env_name: str, platform: Platform) -> tuple[Path, str] | None:
-    """Return the directory and the key of the environment that was built last."""
+    """Return the directory and the key of the environment that was built last.
+
+    There is no key yet while one is put in its place.
+    """
     try:
         record = json.loads(layout.environment_record(env_name, platform).read_text("utf-8"))
         directory, key = record["directory"], record["key"]

@@ -90,6 +90,35 @@ def remember_exports(
     write_text(state_file, json_text(document))
 
 
+def remember_superseding(state_file: Path, output_dir: Path, names: Iterable[str]) -> None:
+    """Record, before the manifest changes, which exports may not be listed any more.
+
+    `remember_exports` ends that. After a kill before it nothing else is known, and
+    everything is exported again.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    document = {
+        "version": _VERSION,
+        "directory": str(output_dir),
+        "layers": {},
+        "superseding": sorted(names),
+    }
+    write_text(state_file, json_text(document))
+
+
+def left_superseded(state_file: Path, output_dir: Path) -> frozenset[str]:
+    """Return the names that `remember_superseding` recorded for a run that was killed.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    names = _document(state_file, output_dir).get("superseding", [])
+    found = map(file_name, names if isinstance(names, list) else [])
+    return frozenset(name for name in found if name)
+
+
 def kept_entries(output_dir: Path, names: Iterable[str]) -> list[tuple[LayerKind, Metadata]]:
     """Return what the manifest says of *names*, as far as their exports are still there.
 
@@ -171,12 +200,18 @@ def sealed(directory: Path) -> str | None:
 def _read(state_file: Path, output_dir: Path) -> dict[str, tuple[ExportRecipe, str]]:
     """Return what was recorded; what another version of us wrote, or half a file, is nothing."""
     try:
-        document: Any = json.loads(state_file.read_bytes())
-        if (document["version"], document["directory"]) != (_VERSION, str(output_dir)):
-            return {}
         return {
             name: (ExportRecipe(**raw["recipe"]), raw["seal"])
-            for name, raw in document["layers"].items()
+            for name, raw in _document(state_file, output_dir).get("layers", {}).items()
         }
-    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return {}
+
+
+def _document(state_file: Path, output_dir: Path) -> dict[str, Any]:
+    try:
+        document: Any = json.loads(state_file.read_bytes())
+        same = (document["version"], document["directory"]) == (_VERSION, str(output_dir))
+    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, KeyError):
+        return {}
+    return document if same else {}

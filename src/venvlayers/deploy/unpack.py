@@ -22,7 +22,8 @@ from venvlayers.deploy.streams import ZIP_MAGIC, magic_of
 from venvlayers.deploy.tar_members import write_tar_members
 from venvlayers.deploy.zip_members import write_zip_members
 from venvlayers.errors import UnpackError
-from venvlayers.files import private_directory, replace_directory, sha256_file
+from venvlayers.files import replace_directory, sha256_file
+from venvlayers.transaction import staging_directory
 
 _DAMAGE = (
     tarfile.TarError,
@@ -56,7 +57,9 @@ def unpack(
     with _explained(archive, destination):
         if expected_sha256 is not None:
             _verify(archive, expected_sha256)
-        with private_directory(destination) as private:
+        with staging_directory(destination, purpose="unpack") as staging:
+            private = staging / "unpacked"
+            private.mkdir()
             name = _write_members(archive, private)
             place = destination / name
             if replace:

@@ -19,11 +19,12 @@ from venvlayers.deploy.export import export
 from venvlayers.deploy.exported import (
     export_recipe,
     kept_entries,
+    left_superseded,
     listed_targets,
     remember_exports,
+    remember_superseding,
     remove_superseded,
 )
-from venvlayers.files import private_directory
 from venvlayers.lock.lock import LockContext, NewLock, load_lock, lock_layer, save_locks
 from venvlayers.lock.model import LayerLock
 from venvlayers.lock.state import LockState, lock_state
@@ -36,6 +37,7 @@ from venvlayers.publish.publish import Kept, publish
 from venvlayers.report import Kind
 from venvlayers.selection import Extent
 from venvlayers.spec.model import LayerSpec
+from venvlayers.transaction import staging_directory
 from venvlayers.workflow.building import build_context, build_stage, final_targets
 from venvlayers.workflow.outcome import change_table
 from venvlayers.workflow.run import (
@@ -63,7 +65,7 @@ def require_output_dir(run: Run) -> None:
         if not place.is_dir():
             code = errno.EEXIST if place == run.output_dir else errno.ENOTDIR
             raise OSError(code, os.strerror(code), str(place))
-        with private_directory(place, prefix=".venvstacks-try-"):
+        with staging_directory(place, purpose="try"):
             pass
 
 
@@ -193,12 +195,13 @@ def _export_stage(run: Run, made: Iterable[LayerEnvironment]) -> None:
         entries = kept_entries(run.output_dir, others)
         entries += [(layer.kind, layer_metadata(layer)) for layer in environments]
         entries.sort(key=lambda entry: run.order.index(entry[1]["layer_name"]))
-        before = listed_targets(run.output_dir)
+        state_file = run.layout.exported_record(run.platform)
+        before = listed_targets(run.output_dir) | left_superseded(state_file, run.output_dir)
+        remember_superseding(state_file, run.output_dir, before)
         write_export_manifests(entries, run.output_dir)
         for place in remove_superseded(run.output_dir, before):
             run.reporter.say(Kind.STEP, f"removed the export {place.name}")
         remembered = {name: recipe for name, recipe in in_place.items() if name in others}
-        state_file = run.layout.exported_record(run.platform)
         remember_exports(state_file, run.output_dir, {**remembered, **recipes})
 
 
