@@ -143,3 +143,29 @@ def test_d4_a_layer_that_is_not_versioned_has_version_1(
     project.set_stack(stack)
     assert outdated(project) is not None
     assert lock_all(project)["app-top"].lock_version == 2
+
+
+def test_numbers_are_not_given_twice_after_a_time_without(
+    make_project: MakeProject, index: Index
+) -> None:
+    """D4, H19: the lock remembers the highest, also if a killed run left no record."""
+    project = make(make_project, index)
+    for number in (1, 2, 3):
+        project.write("top.py", f"print({number})\n")
+        assert lock_all(project)["app-top"].lock_version == number
+    stack = project.stack()
+    application = stack["applications"][0]
+    application["versioned"] = False
+    project.set_stack(stack)
+    assert lock_all(project)["app-top"].lock_version == 1
+    application["requirements"] = ["wall"]
+    project.set_stack(stack)
+    assert lock_all(project)["app-top"].lock_version == 1
+    (project.root / "requirements/app-top/pylock.app-top.meta.json").unlink()
+    assert lock_all(project)["app-top"].lock_version == 1
+    locked = lock_files(project.root)["requirements/app-top/pylock.app-top.toml"]
+    assert "# It was deployed as app-top@3 while it was versioned.\n" in locked
+    assert outdated(project) is None
+    application["versioned"] = True
+    project.set_stack(stack)
+    assert lock_all(project)["app-top"].lock_version == 4

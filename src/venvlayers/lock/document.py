@@ -26,11 +26,25 @@ OwnPackage = tuple[Mapping[str, Any], tuple[Platform, ...]]
 
 
 def lock_text(
-    layer: LayerSpec, python: PythonPin, packages: Iterable[OwnPackage], version: int
+    layer: LayerSpec,
+    python: PythonPin,
+    packages: Iterable[OwnPackage],
+    version: int,
+    highest: int,
 ) -> str:
-    """Return the lock file of *layer*: its own packages, for all its platforms."""
+    """Return the lock file of *layer*: its own packages, for all its platforms.
+
+    Args:
+        layer: The layer.
+        python: The Python that it is for.
+        packages: What it consists of.
+        version: The number of the lock.
+        highest: The highest number that it was given while it was versioned.
+    """
     # Also read back by `store.highest_version`.
     deployed = [f"# It is deployed as {layer.deployed_name(version)}."] if layer.versioned else []
+    if not layer.versioned and highest > version:
+        deployed = [f"# It was deployed as {layer.env_name}@{highest} while it was versioned."]
     lines = [
         f"# What the layer {layer.env_name} consists of, beyond the layers below it.",
         "# Made by `venvstacks lock`, or `hatch build -t venvstacks:lock`; not to be edited.",

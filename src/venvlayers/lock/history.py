@@ -2,7 +2,7 @@
 
 A lock that comes out as it was keeps its time and its number, whatever asked for
 it. The number of a layer goes up for as long as it is versioned, and is not given
-twice, not even after a killed run or a merge.
+twice, not even after a killed run, a merge, or a time in which it was not versioned.
 """
 
 from __future__ import annotations

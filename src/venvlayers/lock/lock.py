@@ -225,7 +225,7 @@ def _saved(task: _Task, packages: Sequence[OwnPackage]) -> SavedLock:
     pin = task.python if layer.python else None
     set_hash = requirements_hash(pin, packages)
     version = next_version(layer, before, task.inputs, set_hash)
-    text = lock_text(layer, task.python, packages, version)
+    text = lock_text(layer, task.python, packages, version, before.highest_version)
     latest = latest_time(task.question.settings)
     record = LockRecord(
         inputs=task.inputs,

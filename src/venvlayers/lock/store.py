@@ -127,12 +127,13 @@ def highest_version(layout: Layout, env_name: str) -> int:
     """Return the highest lock version in a layer's files, damaged or not; 0 if there is none.
 
     Files in which two branches were merged have two: no number is given twice. A killed run
-    leaves no record, but a lock, which says under which name it is deployed.
+    leaves no record, but a lock, which says under which name the layer is deployed, or was
+    until it was not versioned any more.
     """
     found: list[str] = []
     for file, pattern in (
         (layout.lock_record(env_name), r'"lock_version": (\d{1,9})\b'),
-        (layout.pylock(env_name), r"(?m)^# It is deployed as .*@(\d{1,9})\.$"),
+        (layout.pylock(env_name), r"(?m)^# It (?:is|was) deployed as .*@(\d{1,9})\b"),
     ):
         with suppress(OSError):
             found += re.findall(pattern, file.read_text("utf-8", errors="replace"))
