@@ -32,8 +32,10 @@ from venvlayers.layout import Layout
 from venvlayers.plan import Goal, Need
 from venvlayers.platforms import PythonVersion, host_platform
 from venvlayers.report import Kind
-from venvlayers.workflow import Outcome, Request, clean, preview
+from venvlayers.workflow import LockPolicy, Outcome, Request, clean, preview
 from venvlayers.workflow.outcome import summary
+from venvlayers.workflow.run import make_plan, start
+from venvlayers.workflow.stages import requested_manifest
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="local runtimes are for Linux")
 
@@ -438,6 +440,19 @@ def test_a_run_does_what_its_preview_said(published_project: Project) -> None:
     outcome, _ = publish(published_project)
     assert outcome.plan == plan
     assert preview(request, Messages().reporter).is_done
+
+
+def test_a_dry_run_does_not_lock_what_changed_meanwhile(published_project: Project) -> None:
+    """It has no guard: another run may change a lock after the plan was made."""
+    request = Request(project=published_project.root, goal=Goal.PUBLISH, lock=LockPolicy.NEVER)
+    prepared = start(request, Messages().reporter)
+    plan = make_plan(prepared)
+    layout = Layout.beside(published_project.root)
+    layout.lock_record("framework-middle").unlink()
+    before = sorted(layout.lock_dir.rglob("*"))
+    with pytest.raises(LockError, match="framework-middle is not valid any more: it has no lock"):
+        requested_manifest(prepared, plan)
+    assert sorted(layout.lock_dir.rglob("*")) == before
 
 
 def test_what_was_done_in_lines(published_project: Project) -> None:

@@ -25,9 +25,11 @@ from venvlayers.deploy.exported import (
     remember_superseding,
     remove_superseded,
 )
+from venvlayers.errors import LockError
 from venvlayers.lock.lock import LockContext, NewLock, load_lock, lock_layer, save_locks
 from venvlayers.lock.model import LayerLock
 from venvlayers.lock.state import LockState, lock_state
+from venvlayers.lock.store import SavedLock
 from venvlayers.plan import OUTPUT_ACTIONS, Goal, Plan
 from venvlayers.planning import buildable
 from venvlayers.publish.manifest import combined, left_behind, write_export_manifests
@@ -114,8 +116,7 @@ def _lock_stage(run: Run, plan: Plan) -> dict[str, LayerLock]:
         lower = [locks[name] for name in layer.lower]
         state = _state(run, layer, lower)
         if state.saved and not state.outdated:
-            python = lower[-1].python if lower else None
-            locks[layer.env_name] = load_lock(state.saved, layer.env_name, python)
+            locks[layer.env_name] = _loaded(state.saved, layer, lower)
         else:
             run.done.append(("lock", layer.env_name))
             with step(run, f"locking {layer.env_name}", state.outdated):
@@ -124,6 +125,29 @@ def _lock_stage(run: Run, plan: Plan) -> dict[str, LayerLock]:
     save_locks(run.layout, new)
     _tell_changes(run, new)
     return locks
+
+
+def _saved_locks(run: Run, plan: Plan) -> dict[str, LayerLock]:
+    """Return the lock of every layer of the plan; nothing is locked.
+
+    Raises:
+        LockError: One is not valid, as it was when the plan was made.
+    """
+    locks: dict[str, LayerLock] = {}
+    for layer in plan.layers:
+        lower = [locks[name] for name in layer.lower]
+        state = lock_state(run.spec, layer, run.layout, lower)
+        if state.saved is None or state.outdated:
+            raise LockError(
+                f"the lock of {layer.env_name} is not valid any more: {state.outdated}",
+                hint="something else changes this project now; try again when it is done",
+            )
+        locks[layer.env_name] = _loaded(state.saved, layer, lower)
+    return locks
+
+
+def _loaded(saved: SavedLock, layer: LayerSpec, lower: Sequence[LayerLock]) -> LayerLock:
+    return load_lock(saved, layer.env_name, lower[-1].python if lower else None)
 
 
 def _state(run: Run, layer: LayerSpec, lower: Sequence[LayerLock]) -> LockState:
@@ -206,8 +230,12 @@ def _export_stage(run: Run, made: Iterable[LayerEnvironment]) -> None:
 
 
 def requested_manifest(run: Run, plan: Plan) -> Metadata:
-    """Return what would be said of the layers that would be published."""
-    locks = _lock_stage(run, plan)
+    """Return what would be said of the layers that would be published; nothing is written.
+
+    Raises:
+        LockError: A lock was changed since the plan was made.
+    """
+    locks = _saved_locks(run, plan)
     context = build_context(run)
     targets = [
         target
