@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
+import importlib
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import subprocess
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -446,4 +448,48 @@ def test_x25_what_a_killed_build_put_in_place_goes_with_the_next_number(
     project.write("top.py", "print(2)\n")
     run(project, Goal.BUILD)
     assert not environment(project, "app-top@1").exists()
+    assert environment(project, "app-top@2").is_dir()
+
+
+def edit_before(
+    monkeypatch: pytest.MonkeyPatch, function: str, file: Path, text: str = "print('edited')\n"
+) -> None:
+    """Let somebody save a file right before a function is called."""
+    module, _, name = function.rpartition(".")
+    real = getattr(importlib.import_module(module), name)
+
+    def edited(*args: Any) -> Any:
+        file.write_text(text, "utf-8")
+        return real(*args)
+
+    monkeypatch.setattr(function, edited)
+
+
+@pytest.mark.parametrize("name", ["top.py", "helper.py"])
+def test_203_a_module_that_is_edited_while_it_is_copied(
+    make_project: MakeProject, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """#203: what is recorded is never said of what was copied later."""
+    project = with_support_modules(make_project, "helper.py")
+    with monkeypatch.context() as patched:
+        edit_before(patched, "venvlayers.build.environment.copy_module", project.root / name)
+        with pytest.raises(BuildError, match="app-top was edited while it was built"):
+            run(project, Goal.BUILD)
+    assert not environment(project, "app-top").exists()
+    run(project, Goal.BUILD)
+    shipped = site_packages(project, "app-top") / name
+    assert shipped.read_text("utf-8") == "print('edited')\n"
+
+
+def test_203_a_module_that_is_edited_between_its_lock_and_its_environment(
+    make_project: MakeProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """#203: the number of a versioned layer stands for what its modules were."""
+    text = stack().replace("requirements = []", "versioned = true\nrequirements = []")
+    project = make_project(text, files={"top.py": ""})
+    with monkeypatch.context() as patched:
+        edit_before(patched, "venvlayers.workflow.building.lock_states", project.root / "top.py")
+        with pytest.raises(BuildError, match="app-top was edited while it was built"):
+            run(project, Goal.BUILD)
+    run(project, Goal.BUILD)
     assert environment(project, "app-top@2").is_dir()

@@ -158,7 +158,7 @@ def _fill(env: Path, order: Order, context: BuildContext) -> None:
     if chain.runtime is not None:
         make_environment(env, chain, context.layout.environment(chain.runtime, context.platform))
         link_layers(env, chain, context.runtime.reporter)
-    _add_modules(env, layer, scheme)
+    _add_modules(env, order.target, scheme)
     describe_layer(env, chain, layer.launch_module.name if layer.launch_module else None)
 
 
@@ -185,11 +185,23 @@ def refuse_shadowing(order: Order, context: BuildContext) -> None:
     _refuse_hiding(order.layer, [place / scheme.site_packages for place in environments])
 
 
-def _add_modules(env: Path, layer: LayerSpec, scheme: Scheme) -> None:
+def _add_modules(env: Path, target: Target, scheme: Scheme) -> None:
+    layer, expected = target.layer, target.modules
     site_packages = env / scheme.site_packages
     _refuse_hiding(layer, [site_packages])
     for module in layer.modules:
-        copy_module(module, site_packages)
+        copied = copy_module(module, site_packages)
+        # The environment is recorded, and perhaps named, by what was there when it was planned.
+        if expected and copied != expected.of(module, layer):
+            raise edited_meanwhile(layer.env_name)
+
+
+def edited_meanwhile(env_name: str) -> BuildError:
+    """Return the error for a layer that is not any more what it was when it was planned."""
+    return BuildError(
+        f"{env_name} was edited while it was built",
+        hint="build it again; what was there before is as it was",
+    )
 
 
 def _refuse_hiding(layer: LayerSpec, path: Sequence[Path]) -> None:

@@ -74,6 +74,10 @@ class AppModules:
     launch: str
     support: Mapping[str, str] = field(default_factory=dict)
 
+    def of(self, module: SourceModule, layer: LayerSpec) -> str:
+        """Return the digest of one of the modules of *layer*, which these digests are of."""
+        return self.launch if module is layer.launch_module else self.support[module.name]
+
     @property
     def all(self) -> str:
         """One digest of all of them."""
@@ -92,10 +96,18 @@ def app_modules(layer: LayerSpec) -> AppModules | None:
     return AppModules(launch=module_hash(layer.launch_module), support=support)
 
 
-def copy_module(module: SourceModule, site_packages: Path) -> None:
-    """Copy a module into *site_packages*; links are replaced by what they point to."""
+def copy_module(module: SourceModule, site_packages: Path) -> str:
+    """Copy a module into *site_packages*; links are replaced by what they point to.
+
+    Returns:
+        What `module_hash` returns, of the copy: the module may be edited meanwhile.
+    """
+    listed = []
     for place, path in module_files(module):
         target = site_packages / place
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
-        target.chmod(0o755 if os.access(path, os.X_OK) else 0o644)
+        executable = os.access(path, os.X_OK)
+        target.chmod(0o755 if executable else 0o644)
+        listed.append([place, sha256_file(target), executable])
+    return sha256_json(listed)

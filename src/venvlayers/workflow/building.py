@@ -13,6 +13,7 @@ from venvlayers.build.environment import (
     Order,
     build_layer,
     describe,
+    edited_meanwhile,
     looks_below,
     refuse_shadowing,
 )
@@ -92,12 +93,14 @@ def final_targets(run: Run, plan: Plan) -> list[Target]:
     layers = buildable(plan.layers, run.platform)
     states = lock_states(replace(run.spec, layers=plan.layers), run.layout)
     found = targets(layers, states, run.platform, fingerprint(run))
-    selected = [run.selection.of(layer.env_name) for layer in layers]
-    return [
-        found[layer.env_name]
-        for layer, operations in zip(layers, selected, strict=True)
-        if operations.build or operations.publish
-    ]
+    wanted = []
+    for layer in layers:
+        operations = run.selection.of(layer.env_name)
+        if operations.build or operations.publish:
+            if layer.env_name not in found:  # the lock of a versioned layer is of its modules too
+                raise edited_meanwhile(layer.env_name)
+            wanted.append(found[layer.env_name])
+    return wanted
 
 
 def _wait_out(work: Iterable[Future[Any]]) -> None:
