@@ -41,7 +41,7 @@ def tests(session: nox.Session) -> None:
     session.run("coverage", "erase")
     session.env["VENVSTACKS_TEST_PYTHONS"] = os.pathsep.join(_other_pythons(session))
     # pytest-cov combines what the workers measured, and reports as pyproject.toml says.
-    session.run("pytest", "-n", "auto", "--cov", "--cov-config=pyproject.toml")
+    session.run("pytest", "-n", "auto", "--cov", "--cov-config=pyproject.toml", "--durations=20")
 
 
 def _other_pythons(session: nox.Session) -> Iterator[str]:
