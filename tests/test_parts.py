@@ -420,3 +420,12 @@ def test_the_disk_fails_in_between(
     monkeypatch.setattr("venvlayers.workflow.stages.save_locks", full)
     with pytest.raises(BuildError, match="this cannot be done here: No space left on device"):
         run(published_project, Goal.LOCK)
+
+
+def test_upgrading_what_no_layer_has_is_told(published_project: Project) -> None:
+    """X20: a slip of the pen would go unseen."""
+    messages = Messages()
+    more = {"lock": LockPolicy.ALWAYS, "upgrade": Upgrade(packages=("rof", "roof", "cpython"))}
+    run(published_project, Goal.LOCK, messages, **more)
+    told = [text for text in messages.of(Kind.WARNING) if "--upgrade-package" in text]
+    assert told == ["--upgrade-package rof: no layer has it; did you mean 'roof'?"]

@@ -441,7 +441,7 @@ def test_without_hard_links_too(
     monkeypatch.setattr(os, "link", refuse)
     again = publish([replace(layer, key="sha256:other") for layer in layers], outputs, silent())
     assert not any(layer.reused for layer in again)
-    assert len(files(outputs.directory)) == 5
+    assert len(files(outputs.directory)) == 6
 
 
 def test_a_file_in_place_of_the_directory(layers: list[LayerEnvironment], outputs: Outputs) -> None:

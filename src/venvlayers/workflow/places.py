@@ -36,7 +36,7 @@ def require_places(run: Run) -> None:
 def _outside_modules(run: Run, place: Path, error: type[VenvstacksError], what: str) -> None:
     for layer in run.spec.layers:
         for module in layer.modules:
-            if place.is_relative_to(module.path):
+            if module.path.is_dir() and place.is_relative_to(module.path):
                 raise error(
                     f"{what} {place} is in {module.path}, which {layer.env_name} takes a copy of",
                     hint="choose another directory, or move the module into one of its own",

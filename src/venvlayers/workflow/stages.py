@@ -39,6 +39,7 @@ from venvlayers.publish.publish import Kept, publish
 from venvlayers.report import Kind
 from venvlayers.selection import Extent
 from venvlayers.spec.model import LayerSpec
+from venvlayers.spec.table import did_you_mean
 from venvlayers.transaction import staging_directory
 from venvlayers.workflow.building import build_context, build_stage, final_targets
 from venvlayers.workflow.outcome import change_table
@@ -124,7 +125,20 @@ def _lock_stage(run: Run, plan: Plan) -> dict[str, LayerLock]:
             locks[layer.env_name] = new[-1].lock
     save_locks(run.layout, new)
     _tell_changes(run, new)
+    _tell_strangers(run, locks.values())
     return locks
+
+
+def _tell_strangers(run: Run, locks: Iterable[LayerLock]) -> None:
+    """Warn of packages that were to be upgraded and that no layer has: a slip of the pen."""
+    known = {"cpython"}
+    for lock in locks:
+        known |= {package.name for package in lock.document.packages}
+    for name in run.upgrade.packages:
+        if name not in known:
+            meant = did_you_mean(name, known)
+            message = f"--upgrade-package {name}: no layer has it"
+            run.reporter.say(Kind.WARNING, f"{message}; {meant}" if meant else message)
 
 
 def _saved_locks(run: Run, plan: Plan) -> dict[str, LayerLock]:
