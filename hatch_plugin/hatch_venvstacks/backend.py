@@ -18,6 +18,7 @@ import hatchling.build
 from hatchling.build import build_editable, get_requires_for_build_editable
 
 from hatch_venvstacks.builder import VenvstacksBuilder
+from hatch_venvstacks.host import failures
 from hatch_venvstacks.settings import Settings, read_layer_settings, read_settings
 from venvlayers.plan import Goal
 from venvlayers.selection import Choice
@@ -81,7 +82,7 @@ class _Builder(VenvstacksBuilder):
 
 def _layers(config_settings: ConfigSettings) -> _Builder | None:
     """Return what makes the layers that are asked for; end the process if that is unclear."""
-    with _Builder(Settings()).failures():
+    with failures(_Builder(Settings()).app):
         settings = read_settings(config_settings)
     return _Builder(settings) if settings.verbs else None
 
@@ -151,6 +152,6 @@ def build_venvstacks(directory: str, config_settings: ConfigSettings = None) -> 
 
 
 def _layer_builder(config_settings: ConfigSettings) -> _Builder:
-    with _Builder(Settings()).failures():
+    with failures(_Builder(Settings()).app):
         settings = read_layer_settings(config_settings)
     return _Builder(settings)

@@ -10,24 +10,23 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from hatchling.builders.constants import BuildEnvVars
 from hatchling.builders.plugin.interface import BuilderInterface
 
-from venvlayers.errors import Problem, PublishError, SpecError, VenvstacksError
+from hatch_venvstacks.host import abort, failures, line_reporter
+from venvlayers.errors import Problem, PublishError, SpecError
 from venvlayers.plan import Goal
-from venvlayers.report import Kind, LineReporter, Reporter
+from venvlayers.report import Reporter
 from venvlayers.spec.table import did_you_mean
 from venvlayers.workflow import Outcome, Request, clean, perform
 from venvlayers.workflow.outcome import summary
 
 _TAG_OUTPUTS = "tag-outputs"
 _USAGE = 2  # what commands return when they are called wrongly
-_INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
 
 
 class VenvstacksBuilder(BuilderInterface):  # type: ignore[type-arg]
@@ -68,7 +67,9 @@ class VenvstacksBuilder(BuilderInterface):  # type: ignore[type-arg]
         verbs = self.get_version_api()
         if unknown := [version for version in versions if version not in verbs]:
             listed = ", ".join(f"`-t {self.PLUGIN_NAME}:{verb}`" for verb in verbs)
-            self._abort(f"there is no `-t {self.PLUGIN_NAME}:{unknown[0]}`, only {listed}", _USAGE)
+            abort(
+                self.app, f"there is no `-t {self.PLUGIN_NAME}:{unknown[0]}`, only {listed}", _USAGE
+            )
 
     def _require_project(self) -> None:
         """Refuse a ``[project]`` that Hatch would not read, as it is for every target."""
@@ -76,10 +77,10 @@ class VenvstacksBuilder(BuilderInterface):  # type: ignore[type-arg]
             self.metadata.validate_fields()
         except (ValueError, TypeError, OSError) as error:
             hint = "Hatch needs a [project] with a name and a version in pyproject.toml"
-            self._abort(f"{error}\nhint: {hint}", SpecError.exit_code)
+            abort(self.app, f"{error}\nhint: {hint}", SpecError.exit_code)
 
     def _make_directory(self, directory: str) -> None:
-        with self.failures():
+        with failures(self.app):
             try:
                 Path(directory).mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -91,7 +92,7 @@ class VenvstacksBuilder(BuilderInterface):  # type: ignore[type-arg]
     def clean(self, directory: str, versions: list[str]) -> None:
         """Remove what the manifests in *directory* say we published there."""
         del versions
-        with self.failures():
+        with failures(self.app):
             clean(Path(directory).absolute())
 
     def _publish(self, directory: str, **_build_data: Any) -> str:
@@ -108,7 +109,7 @@ class VenvstacksBuilder(BuilderInterface):  # type: ignore[type-arg]
 
     def _run(self, goal: Goal, directory: str) -> str:
         """Do the work, and return the path that Hatch is to show."""
-        with self.failures():
+        with failures(self.app):
             outcome = perform(self.request(goal, directory), self._reporter())
             self._show(outcome)
         return os.fspath(outcome.artifact)
@@ -152,24 +153,4 @@ class VenvstacksBuilder(BuilderInterface):  # type: ignore[type-arg]
             from venvlayers.terminal import TerminalReporter  # noqa: PLC0415 - rich costs 100 ms
 
             return TerminalReporter(verbosity=verbosity)
-        return LineReporter(self._write, verbosity=verbosity)
-
-    def _write(self, kind: Kind, message: str) -> None:
-        if kind is Kind.WARNING:
-            self.app.display_warning(f"warning: {message}")
-        else:
-            self.app.display_info(message)
-
-    @contextmanager
-    def failures(self) -> Iterator[None]:
-        """Turn failures that we foresee into a message and an exit code."""
-        try:
-            yield
-        except VenvstacksError as error:
-            self._abort(str(error), error.exit_code)
-        except KeyboardInterrupt:
-            self._abort("interrupted; earlier outputs are as they were", _INTERRUPTED)
-
-    def _abort(self, message: str, code: int) -> NoReturn:
-        self.app.abort(message, code=code)
-        raise SystemExit(code)  # not reached: abort exits, but is not typed so
+        return line_reporter(self.app, verbosity)

@@ -8,16 +8,17 @@ every command it asks for `dependency_hash`, which only reads.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from hatch.env.plugin.interface import EnvironmentInterface
 
+from hatch_venvstacks.host import abort, failures, line_reporter
 from venvlayers.develop.record import BYTECODE, Wanted, digest, read_record
-from venvlayers.errors import SelectionError, VenvstacksError
-from venvlayers.report import Kind, LineReporter
+from venvlayers.errors import SelectionError
+from venvlayers.report import LineReporter
 
 _NOT_OURS = (
     "dependencies",
@@ -26,7 +27,6 @@ _NOT_OURS = (
     "features",
     "python",
 )
-_INTERRUPTED = 130
 _REMOVED = ("PYTHONHOME", "__PYVENV_LAUNCHER__")
 
 
@@ -75,7 +75,7 @@ class VenvstacksEnvironment(EnvironmentInterface):
         """Build the layer and those below it, and make the environment."""
         from venvlayers.develop.environment import make_environment  # noqa: PLC0415 - costs time
 
-        with self._failures():
+        with failures(self.app):
             wanted = self._wanted()
             make_environment(wanted, self._place, self._reporter())
 
@@ -87,12 +87,12 @@ class VenvstacksEnvironment(EnvironmentInterface):
         """Tell whether it is what the specification and the locks say now."""
         from venvlayers.develop.state import current_record  # noqa: PLC0415 - costs time
 
-        with self._failures():
+        with failures(self.app):
             return current_record(self._wanted()) == read_record(self._place)
 
     def dependency_hash(self) -> str:
         """Return the digest of the files that say what it is made from."""
-        with self._failures():
+        with failures(self.app):
             return digest(self._place, self._wanted())
 
     def remove(self) -> None:
@@ -102,7 +102,7 @@ class VenvstacksEnvironment(EnvironmentInterface):
         try:
             remove_environment(self._place)
         except OSError as error:
-            self._abort(f"{self._place} cannot be removed: {error.strerror}", 1)
+            abort(self.app, f"{self._place} cannot be removed: {error.strerror}", 1)
 
     def install_project(self) -> None:
         """Do nothing: the project is used from its sources, or is a part of the layer."""
@@ -159,27 +159,7 @@ class VenvstacksEnvironment(EnvironmentInterface):
         return Wanted(project=Path(self.root, "pyproject.toml"), env_name=layer)
 
     def _reporter(self) -> LineReporter:
-        return LineReporter(self._write, verbosity=max(self.verbosity, 0))
-
-    def _write(self, kind: Kind, message: str) -> None:
-        if kind is Kind.WARNING:
-            self.app.display_warning(f"warning: {message}")
-        else:
-            self.app.display_info(message)
-
-    @contextmanager
-    def _failures(self) -> Iterator[None]:
-        """Turn failures that we foresee into a message and an exit code."""
-        try:
-            yield
-        except VenvstacksError as error:
-            self._abort(str(error), error.exit_code)
-        except KeyboardInterrupt:
-            self._abort("interrupted", _INTERRUPTED)
-
-    def _abort(self, message: str, code: int) -> NoReturn:
-        self.app.abort(message, code=code)
-        raise SystemExit(code)  # not reached: abort exits, but is not typed so
+        return line_reporter(self.app, max(self.verbosity, 0))
 
 
 def _set_variables(values: dict[str, str | None]) -> None:
