@@ -84,10 +84,8 @@ class _PieceTar(ABC):
             output = _Output(file)
             with Ordered(_MEMORY, self._threads) as work:
                 for part, piece in self._pieces(tar_parts(contents, mtime)):
-                    cost, compress = (
-                        self.cost(level, len(piece)),
-                        partial(self.compress, level, piece),
-                    )
+                    cost = self.cost(level, len(piece))
+                    compress = partial(self.compress, level, piece)
                     work.submit(cost, compress, partial(output.write, part))
                     tar_digest.update(piece)
                     advance(len(piece))
