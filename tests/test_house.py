@@ -48,9 +48,16 @@ def test_only_one_module_starts_processes() -> None:
     assert found - outside == {"process.py"}
 
 
-def test_only_one_module_looks_for_uv() -> None:
-    found = {file.name for file in modules(ENGINE) if "uv" in imports(file)}
-    assert found == {"uv.py"}
+def test_only_one_room_knows_uv() -> None:
+    """One module looks for it; what others use of the room is what it offers."""
+    room = ENGINE / "uv"
+    looking = [file for file in modules(ENGINE) if "uv" in imports(file)]
+    assert looking == [room / "find.py"]
+    outside = [file for file in modules(ENGINE) if not file.is_relative_to(room)]
+    inner = {
+        name for file in outside for name in imports(file) if name.startswith("venvlayers.uv.")
+    }
+    assert inner == set()
 
 
 @pytest.mark.parametrize("file", modules(ENGINE / "shipped"), ids=lambda file: file.name)

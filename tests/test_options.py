@@ -30,7 +30,8 @@ from venvlayers.lock.model import Upgrade
 from venvlayers.plan import Goal, Need, Plan
 from venvlayers.request import LockPolicy, Request
 from venvlayers.workflow import preview
-from venvlayers.workflow.run import outputs, start
+from venvlayers.workflow.outputs import outputs
+from venvlayers.workflow.run import start
 from venvlayers.workflow.status import planned_status, stack_status
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="local runtimes are for Linux")

@@ -13,6 +13,7 @@ from support.wheels import make_wheel
 from venvlayers import uv
 from venvlayers.errors import ToolError
 from venvlayers.platforms import PLATFORMS, PythonVersion, Targets
+from venvlayers.uv.running import require_new_enough
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-ins are shell scripts")
 
@@ -28,7 +29,7 @@ def stand_in(directory: Path, says: str, status: int = 0) -> Path:
 def test_the_uv_beside_us_is_found_and_is_new_enough() -> None:
     found = uv.find_uv()
     assert found.path.is_file()
-    uv.require_new_enough(found.path)
+    require_new_enough(found.path)
 
 
 def test_uv_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +67,7 @@ def test_programs_that_will_not_do(tmp_path: Path, says: str, status: int, messa
 
 def test_a_uv_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="cannot be started"):
-        uv.require_new_enough(tmp_path / "uv")
+        require_new_enough(tmp_path / "uv")
 
 
 def test_managed_pythons_are_final_releases_newest_first() -> None:

@@ -34,7 +34,8 @@ from venvlayers.platforms import PythonVersion, host_platform
 from venvlayers.report import Kind
 from venvlayers.workflow import LockPolicy, Outcome, Request, clean, preview
 from venvlayers.workflow.outcome import summary
-from venvlayers.workflow.run import make_plan, start
+from venvlayers.workflow.outlook import make_plan
+from venvlayers.workflow.run import start
 from venvlayers.workflow.stages import requested_manifest
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="local runtimes are for Linux")

@@ -33,7 +33,8 @@ from venvlayers.platforms import PythonVersion
 from venvlayers.report import Reporter
 from venvlayers.spec.model import LayerSpec
 from venvlayers.workflow import perform
-from venvlayers.workflow.run import Run, make_plan
+from venvlayers.workflow.outlook import make_plan
+from venvlayers.workflow.run import Run
 
 _PATH_LINES = "_venvstacks_develop.pth"
 

@@ -21,7 +21,8 @@ from venvlayers.selection import Choice
 from venvlayers.spec.model import LayerSpec
 from venvlayers.spec.table import did_you_mean
 from venvlayers.spec.uv_settings import FILE as UV_SETTINGS
-from venvlayers.workflow.run import Run, fingerprint, start
+from venvlayers.workflow.run import Run, start
+from venvlayers.workflow.runtimes import fingerprint
 
 _FORMAT = 1
 """Raised when a newer release would make such an environment differently."""

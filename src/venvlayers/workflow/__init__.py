@@ -22,7 +22,9 @@ from venvlayers.report import Reporter
 from venvlayers.request import LockPolicy, Request
 from venvlayers.workflow.job import append_summary, listed_before
 from venvlayers.workflow.outcome import Outcome
-from venvlayers.workflow.run import Run, is_locked, is_tagged, make_plan, start
+from venvlayers.workflow.outlook import make_plan
+from venvlayers.workflow.outputs import is_tagged
+from venvlayers.workflow.run import Run, is_locked, start
 
 if TYPE_CHECKING:
     from venvlayers.publish.metadata import Metadata

@@ -27,7 +27,8 @@ from venvlayers.lock.state import lock_states
 from venvlayers.plan import Plan, Target
 from venvlayers.planning import buildable, targets
 from venvlayers.report import Kind
-from venvlayers.workflow.run import Run, all_sources, fingerprint, runtime_context
+from venvlayers.workflow.run import Run
+from venvlayers.workflow.runtimes import all_sources, fingerprint, runtime_context
 from venvlayers.workflow.steps import step
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from venvlayers.files import os_reason
 from venvlayers.plan import Goal
 from venvlayers.report import Kind
-from venvlayers.workflow.run import Run, outputs
+from venvlayers.workflow.outputs import outputs
+from venvlayers.workflow.run import Run
 
 if TYPE_CHECKING:
     from venvlayers.publish.metadata import Metadata

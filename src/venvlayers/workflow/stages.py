@@ -43,13 +43,9 @@ from venvlayers.spec.table import did_you_mean
 from venvlayers.transaction import staging_directory
 from venvlayers.workflow.building import build_context, build_stage, final_targets
 from venvlayers.workflow.outcome import change_table
-from venvlayers.workflow.run import (
-    Run,
-    all_sources,
-    outputs,
-    runtime_context,
-    source_date_epoch,
-)
+from venvlayers.workflow.outputs import outputs, source_date_epoch
+from venvlayers.workflow.run import Run
+from venvlayers.workflow.runtimes import all_sources, runtime_context
 from venvlayers.workflow.steps import step
 
 

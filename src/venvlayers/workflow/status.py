@@ -17,7 +17,8 @@ from venvlayers.request import Request
 from venvlayers.selection import Extent, Operations, related
 from venvlayers.spec.model import LayerKind, LayerSpec, StackSpec
 from venvlayers.spec.parse import load
-from venvlayers.workflow.run import make_plan, stack_layout, start
+from venvlayers.workflow.outlook import make_plan
+from venvlayers.workflow.run import stack_layout, start
 
 _UNKNOWN_VERSION = "???"
 

@@ -1,0 +1,66 @@
+"""Reading what uv prints. Pure; nothing is started here."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from venvlayers.platforms import Platform, PythonVersion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagedPython:
+    """A python-build-standalone build that uv can fetch.
+
+    Attributes:
+        key: uv's name for it.
+        version: Its version.
+        build: The date of its release, from its address; None if that has none.
+    """
+
+    key: str
+    version: PythonVersion
+    build: str | None
+
+
+def requirers_in(text: str) -> dict[str, tuple[str, ...]]:
+    """Return by package those that require it, out of annotated requirements.
+
+    Their lines are such as ``lib==1.0 ; <marker>  # via tool, demo (pyproject.toml)``.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for line in text.splitlines():
+        if match := re.match(r"([A-Za-z0-9._-]+).*# via (.+)", line):
+            names = [
+                name for name in match[2].split(", ") if re.fullmatch(r"[A-Za-z0-9._-]+", name)
+            ]
+            found[match[1]] = tuple(dict.fromkeys([*found.get(match[1], ()), *names]))
+    return found
+
+
+def managed_key(version: PythonVersion, platform: Platform) -> str:
+    """Return uv's name for a release of CPython built for *platform*."""
+    return f"cpython-{version}-{platform.uv_key}"
+
+
+def builds_for(platform: Platform, listed: list[dict[str, Any]]) -> tuple[ManagedPython, ...]:
+    """Return the final releases for *platform* in uv's JSON list of Pythons, newest first."""
+    found = [
+        ManagedPython(key=entry["key"], version=version, build=_build_of(entry["url"]))
+        for entry in listed
+        if entry["variant"] == "default"
+        and entry["key"].endswith(f"-{platform.uv_key}")
+        and (version := _release(entry["version"]))
+    ]
+    return tuple(sorted(found, key=lambda python: python.version, reverse=True))
+
+
+def _release(text: str) -> PythonVersion | None:
+    """Parse a final release; None for alphas, betas and candidates."""
+    return PythonVersion.parse(text) if re.fullmatch(r"\d+\.\d+\.\d+", text) else None
+
+
+def _build_of(url: str) -> str | None:
+    match = re.search(r"(?:%2B|\+)(\d{8})-", url)
+    return match[1] if match else None

@@ -1,0 +1,79 @@
+"""What a request and a stack say of archives: where they go, and how they are made."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from venvlayers.errors import PublishError, SelectionError
+from venvlayers.spec.table import did_you_mean
+
+if TYPE_CHECKING:
+    from venvlayers.publish.format import ArchiveFormat
+    from venvlayers.publish.outputs import Outputs
+    from venvlayers.workflow.run import Run
+
+_LATEST = 8**11 - 1
+"""The latest time, in the year 2242, that the header of a tar's member has room for."""
+
+
+def outputs(run: Run) -> Outputs:
+    """Return where archives go, and how they are made.
+
+    Raises:
+        SpecError: There is no such format as the stack names.
+        SelectionError: There is none as the request names.
+        PublishError: It has no such level, or ``SOURCE_DATE_EPOCH`` is no time.
+    """
+    from venvlayers.publish.outputs import Outputs  # noqa: PLC0415
+
+    options, request = run.spec.options, run.request
+    chosen = _archive_format(run)
+    # A level means something else to another format than the one that the stack names.
+    level = options.compression_level if chosen.name == options.archive_format else None
+    found = Outputs(
+        directory=run.output_dir,
+        platform=run.platform,
+        tagged=is_tagged(run),
+        format=chosen,
+        state_file=run.layout.published_record(run.platform),
+        level=level if request.compression_level is None else request.compression_level,
+        timestamp=source_date_epoch(),
+    )
+    found.format.codec(found.used_level)  # refuses a level that there is not, before any work
+    return found
+
+
+def _archive_format(run: Run) -> ArchiveFormat:
+    from venvlayers.plugins import archive_format, archive_formats, plugin_manager  # noqa: PLC0415
+
+    name = run.request.archive_format
+    if name is None:
+        return archive_format(run.spec)
+    formats = archive_formats(plugin_manager())
+    if name not in formats:
+        meant = did_you_mean(name, formats) or f"the formats are {', '.join(sorted(formats))}"
+        raise SelectionError(f"there is no archive format {name!r}", hint=meant)
+    return formats[name]
+
+
+def is_tagged(run: Run) -> bool:
+    """Tell whether names of outputs have the platform in them."""
+    said = (run.request.tag_outputs, run.spec.options.tag_outputs, run.request.tags_by_default)
+    return next(value for value in said if value is not None)
+
+
+def source_date_epoch() -> int | None:
+    """Return ``SOURCE_DATE_EPOCH`` (reproducible-builds.org): seconds since 1970.
+
+    Raises:
+        PublishError: It is no time, or one that an archive cannot hold.
+    """
+    text = os.environ.get("SOURCE_DATE_EPOCH")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise PublishError(f"SOURCE_DATE_EPOCH must be a number of seconds, not {text!r}")
+    if (seconds := int(text)) > _LATEST:
+        raise PublishError(f"SOURCE_DATE_EPOCH must be at most {_LATEST}, not {text}")
+    return seconds
