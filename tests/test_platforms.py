@@ -11,9 +11,11 @@ from packaging.tags import sys_tags
 
 from venvlayers.lock.divide import marker_for
 from venvlayers.lock.wheels import supported_tags
-from venvlayers.platforms import PLATFORMS, PythonVersion, host_platform
+from venvlayers.platforms import PLATFORMS, Interpreter, PythonVersion, host_platform
 
-HERE = PythonVersion.parse(running.python_version())
+HERE = Interpreter("cpython", PythonVersion.parse(running.python_version()))
+PYPY = Interpreter("pypy", PythonVersion(3, 9, 16), "7.3.11")
+LINUX = PLATFORMS["linux_x86_64"]
 
 
 def test_markers_of_this_machine_are_those_of_packaging() -> None:
@@ -25,6 +27,60 @@ def test_markers_of_this_machine_are_those_of_packaging() -> None:
         theirs.pop(unknowable)
     assert ours == {name: theirs[name] for name in ours}
     assert set(ours) == set(theirs)
+
+
+def test_markers_of_pypy_are_what_it_says_of_itself() -> None:
+    """#331, C1: what `packaging` finds under Debian's PyPy 7.3.11."""
+    told = {
+        "implementation_name": "pypy",
+        "implementation_version": "7.3.11",
+        "os_name": "posix",
+        "platform_machine": "x86_64",
+        "platform_python_implementation": "PyPy",
+        "platform_release": "",
+        "platform_system": "Linux",
+        "platform_version": "",
+        "python_full_version": "3.9.16",
+        "python_version": "3.9",
+        "sys_platform": "linux",
+    }
+    assert LINUX.marker_environment(PYPY) == told
+    unknown = LINUX.marker_environment(Interpreter("pypy", PYPY.version))
+    assert unknown == {**told, "implementation_version": "3.9.16"}
+
+
+def test_the_marker_of_a_python_is_true_for_it_alone() -> None:
+    """#331."""
+    other = Interpreter("pypy", PythonVersion(3, 9, 17), "7.3.12")
+    pythons = [HERE, Interpreter("cpython", PYPY.version), PYPY, other]
+    for python in pythons:
+        marker = Marker(python.marker)
+        true = [p for p in pythons if marker.evaluate(dict(LINUX.marker_environment(p)))]
+        assert true == [python]
+
+
+def test_tags_of_pypy_are_those_of_its_own_extensions_and_of_any_python() -> None:
+    """C1."""
+    tags = [str(tag) for tag in supported_tags(LINUX, PYPY)]
+    assert tags[:2] == ["pp39-pypy39_pp73-linux_x86_64", "pp39-pypy39_pp73-manylinux_2_28_x86_64"]
+    assert {"pp39-none-manylinux2014_x86_64", "py39-none-any", "pp3-none-any"} <= set(tags)
+    assert not [tag for tag in tags if tag.startswith("cp") or "abi3" in tag]
+    later = Interpreter("pypy", PythonVersion(3, 12, 15), "8.0.1")
+    assert later.pypy_abi == "pypy312_pp80"
+    unknown = supported_tags(LINUX, Interpreter("pypy", PYPY.version))
+    assert {tag.abi for tag in unknown} == {"none"}
+    assert HERE.pypy_abi is None
+
+
+def test_pypy_has_a_library_and_programs_of_its_own_name() -> None:
+    """C1."""
+    assert LINUX.site_packages(PYPY) == "lib/pypy3.9/site-packages"
+    assert LINUX.runtime_python(PYPY) == "bin/pypy3.9"
+    assert PYPY.aliases == ("python3", "python3.9", "pypy", "pypy3", "pypy3.9")
+    windows = PLATFORMS["win_amd64"]
+    assert windows.site_packages(PYPY) == "Lib/site-packages"
+    assert windows.runtime_python(PYPY) == "python.exe"
+    assert str(PYPY) == "PyPy 3.9.16"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the tags of Linux")
@@ -73,7 +129,7 @@ def test_versions() -> None:
 def test_windows_has_its_own_layout() -> None:
     windows = PLATFORMS["win_arm64"]
     assert windows.site_packages(HERE) == "Lib/site-packages"
-    assert windows.environment_python(HERE) == "Scripts/python.exe"
+    assert windows.environment_python == "Scripts/python.exe"
     assert windows.runtime_python(HERE) == "python.exe"
     assert windows.bin_dir == "Scripts"
     assert windows.wheel_platforms() == ("win_arm64",)

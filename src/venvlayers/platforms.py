@@ -1,8 +1,9 @@
-"""What is known about the platforms that layers are made for.
+"""What is known about the platforms that layers are made for, and the Pythons on them.
 
 A `Platform` is a value: its names, its markers (PEP 508), its wheel tags
-(PEP 425, 600) and the shape of an environment on it. Nothing here looks at the
-machine that runs, except `host_platform`.
+(PEP 425, 600) and the shape of an environment on it, which depends on the
+`Interpreter` too. Nothing here looks at the machine that runs, except
+`host_platform`.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ DEFAULT_TARGETS = Targets()
 
 @dataclass(frozen=True, slots=True, order=True)
 class PythonVersion:
-    """A CPython version, exact to the patch release (``3.12.7``) or a series (``3.12``)."""
+    """A version of Python, exact to the patch release (``3.12.7``) or a series (``3.12``)."""
 
     major: int
     minor: int
@@ -62,6 +63,77 @@ class PythonVersion:
 
     def __str__(self) -> str:
         return self.series if self.patch is None else f"{self.series}.{self.patch}"
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """An implementation of Python, exact to the release.
+
+    Attributes:
+        implementation: As `sys.implementation.name`, one of `IMPLEMENTATIONS`.
+        version: The Python that it implements.
+        release: Its own version, where it counts them apart: that of PyPy, such as
+            ``7.3.20``; None if that is not known, and for CPython.
+    """
+
+    implementation: str
+    version: PythonVersion
+    release: str | None = None
+
+    def __str__(self) -> str:
+        return f"{IMPLEMENTATIONS[self.implementation]} {self.version}"
+
+    @property
+    def library(self) -> str:
+        """The directory of its standard library: ``python3.12``, ``pypy3.11``.
+
+        So are its own program and the directory of its headers called.
+        """
+        return f"{_LIBRARIES[self.implementation]}{self.version.series}"
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The names that its program has in an environment besides ``python``."""
+        common = ("python3", f"python{self.version.series}")
+        own = ("pypy", "pypy3", self.library) if self.implementation == "pypy" else ()
+        return (*common, *own)
+
+    @property
+    def markers(self) -> dict[str, str]:
+        """The values of the markers (PEP 508) that do not depend on the platform."""
+        return {
+            "implementation_name": self.implementation,
+            "implementation_version": self.release or str(self.version),
+            "platform_python_implementation": IMPLEMENTATIONS[self.implementation],
+            "python_full_version": str(self.version),
+            "python_version": self.version.series,
+        }
+
+    @property
+    def marker(self) -> str:
+        """The environment marker that is true under this Python and no other release."""
+        return (
+            f"python_full_version == '{self.version}'"
+            f" and implementation_name == '{self.implementation}'"
+            f" and platform_python_implementation == '{IMPLEMENTATIONS[self.implementation]}'"
+        )
+
+    @property
+    def pypy_abi(self) -> str | None:
+        """The ABI tag (PEP 425) of extensions for PyPy, such as ``pypy311_pp73``.
+
+        None for CPython, and where PyPy's own release is not known.
+        """
+        if self.implementation != "pypy" or self.release is None:
+            return None
+        major, minor = self.release.split(".")[:2]
+        return f"pypy{self.version.major}{self.version.minor}_pp{major}{minor}"
+
+
+IMPLEMENTATIONS = {"cpython": "CPython", "pypy": "PyPy"}
+"""Every implementation that layers run on, with what it calls itself."""
+
+_LIBRARIES = {"cpython": "python", "pypy": "pypy"}
 
 
 @dataclass(frozen=True)
@@ -97,42 +169,39 @@ class Platform:
         """The directory of an environment's programs, relative to it."""
         return "Scripts" if self.is_windows else "bin"
 
-    def site_packages(self, python: PythonVersion) -> str:
-        """Return an environment's site-packages, relative to it, with ``/``."""
-        return (
-            "Lib/site-packages" if self.is_windows else f"lib/python{python.series}/site-packages"
-        )
+    def site_packages(self, python: Interpreter) -> str:
+        """Return an environment's site-packages, relative to it, with ``/``.
 
-    def environment_python(self, python: PythonVersion) -> str:
-        """Return a layered environment's Python, relative to it, with ``/``."""
-        del python
+        PyPy's are laid out like CPython's since PyPy 3.8.
+        """
+        return "Lib/site-packages" if self.is_windows else f"lib/{python.library}/site-packages"
+
+    @property
+    def environment_python(self) -> str:
+        """A layered environment's Python, relative to it, with ``/``."""
         return "Scripts/python.exe" if self.is_windows else "bin/python"
 
-    def runtime_python(self, python: PythonVersion) -> str:
+    def runtime_python(self, python: Interpreter) -> str:
         """Return a runtime layer's own Python program, relative to it, with ``/``."""
-        return "python.exe" if self.is_windows else f"bin/python{python.series}"
+        return "python.exe" if self.is_windows else f"bin/{python.library}"
 
     @cached_property
     def marker(self) -> str:
         """The environment marker that is true on this platform and on no other of `PLATFORMS`."""
         return f"sys_platform == '{self.sys_platform}' and platform_machine == '{self.machine}'"
 
-    def marker_environment(self, python: PythonVersion) -> dict[str, str]:
-        """Return the values of all markers (PEP 508) under CPython *python* on this platform.
+    def marker_environment(self, python: Interpreter) -> dict[str, str]:
+        """Return the values of all markers (PEP 508) under *python* on this platform.
 
         What only the running machine knows (kernel release and version) is empty.
         """
         return {
-            "implementation_name": "cpython",
-            "implementation_version": str(python),
+            **python.markers,
             "os_name": self.os_name,
             "platform_machine": self.machine,
-            "platform_python_implementation": "CPython",
             "platform_release": "",
             "platform_system": self.system,
             "platform_version": "",
-            "python_full_version": str(python),
-            "python_version": python.series,
             "sys_platform": self.sys_platform,
         }
 

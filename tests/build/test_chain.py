@@ -17,13 +17,15 @@ from venvlayers.build.chain import (
 )
 from venvlayers.build.scheme import Scheme
 from venvlayers.errors import BuildError
-from venvlayers.platforms import PLATFORMS, PythonVersion
+from venvlayers.platforms import PLATFORMS, Interpreter, PythonVersion
 
 WINDOWS = Chain(
     name="app-x",
     frameworks=("framework-y",),
     runtime="base",
-    scheme=Scheme(platform=PLATFORMS["win_amd64"], python=PythonVersion(3, 12, 1)),
+    scheme=Scheme(
+        platform=PLATFORMS["win_amd64"], python=Interpreter("cpython", PythonVersion(3, 12, 1))
+    ),
 )
 
 

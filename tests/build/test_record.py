@@ -9,9 +9,11 @@ from pathlib import Path
 
 from venvlayers.build.record import installed_distributions, normalize_records
 from venvlayers.build.scheme import Scheme
-from venvlayers.platforms import PLATFORMS, PythonVersion
+from venvlayers.platforms import PLATFORMS, Interpreter, PythonVersion
 
-LINUX = Scheme(platform=PLATFORMS["linux_x86_64"], python=PythonVersion(3, 12, 1))
+LINUX = Scheme(
+    platform=PLATFORMS["linux_x86_64"], python=Interpreter("cpython", PythonVersion(3, 12, 1))
+)
 
 
 def install(env: Path) -> Path:

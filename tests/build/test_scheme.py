@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from venvlayers.build.scheme import Scheme
-from venvlayers.platforms import PLATFORMS, PythonVersion
+from venvlayers.platforms import PLATFORMS, Interpreter, PythonVersion
 
-PYTHON = PythonVersion(3, 12, 1)
+PYTHON = Interpreter("cpython", PythonVersion(3, 12, 1))
 LINUX = Scheme(platform=PLATFORMS["linux_x86_64"], python=PYTHON)
 WINDOWS = Scheme(platform=PLATFORMS["win_amd64"], python=PYTHON)
 

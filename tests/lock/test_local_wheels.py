@@ -18,7 +18,7 @@ from venvlayers.errors import LockError
 from venvlayers.lock.available import relative_to_lock, with_wheels
 from venvlayers.lock.state import lock_states
 from venvlayers.plan import Goal
-from venvlayers.platforms import PLATFORMS, PythonVersion
+from venvlayers.platforms import PLATFORMS, Interpreter, PythonVersion
 from venvlayers.spec.model import LayerKind, LayerSpec
 
 MakeProject = Callable[..., Project]
@@ -124,8 +124,9 @@ def test_no_wheel_is_locked_without_a_digest(tmp_path: Path) -> None:
         platforms=(PLATFORMS["linux_x86_64"],),
     )
     package = {"name": "lib", "version": "1.0", "wheels": [{"name": "lib-1.0-py3-none-any.whl"}]}
+    python = Interpreter("cpython", PythonVersion(3, 12, 1))
     with pytest.raises(LockError, match=r"there is no sha256 digest of lib-1\.0-py3"):
-        with_wheels(layer, [(package, layer.platforms)], PythonVersion(3, 12, 1), tmp_path)
+        with_wheels(layer, [(package, layer.platforms)], python, tmp_path)
 
 
 def test_an_index_without_digests_gets_them_from_the_wheels(

@@ -70,9 +70,9 @@ def make_environment(env: Path, chain: Chain, runtime_env: Path) -> None:
     bin_dir = env / chain.scheme.platform.bin_dir
     bin_dir.mkdir(parents=True, exist_ok=True)
     (bin_dir / "python").symlink_to(f"../{chain.up(runtime, python)}")
-    for alias in ("python3", f"python{chain.scheme.python.series}"):
+    for alias in chain.scheme.python.aliases:
         (bin_dir / alias).symlink_to("python")
-    version = f"version = {chain.scheme.python}\n"
+    version = f"version = {chain.scheme.python.version}\n"
     write_text(env / "pyvenv.cfg", f"include-system-site-packages = false\n{version}")
 
 
@@ -129,9 +129,9 @@ def describe_layer(env: Path, chain: Chain, launch_module: str | None) -> None:
     config: dict[str, Any] = {
         "base_python": chain.up(runtime, base) if runtime else base,
         "dynlib_dirs": [],
-        "py_version": str(scheme.python),
+        "py_version": str(scheme.python.version),
         "pylib_dirs": [chain.up(name, scheme.site_packages) for name in chain.below],
-        "python": scheme.platform.environment_python(scheme.python) if runtime else base,
+        "python": scheme.platform.environment_python if runtime else base,
         "site_dir": scheme.site_packages,
     }
     if launch_module:

@@ -120,7 +120,7 @@ def describe(order: Order, context: BuildContext) -> LayerEnvironment:
     layer, lock = order.layer, order.lock
     target = order.target
     place = context.layout.environment(target.deployed_name, context.platform)
-    scheme = Scheme(platform=context.platform, python=lock.python.version)
+    scheme = Scheme(platform=context.platform, python=lock.python.interpreter)
     return LayerEnvironment(
         path=place,
         key=target.key,
@@ -143,7 +143,7 @@ def describe(order: Order, context: BuildContext) -> LayerEnvironment:
 def _fill(env: Path, order: Order, context: BuildContext) -> None:
     """Make a complete environment in *env*, which does not exist yet."""
     layer, lock = order.layer, order.lock
-    scheme = Scheme(platform=context.platform, python=lock.python.version)
+    scheme = Scheme(platform=context.platform, python=lock.python.interpreter)
     chain = _chain(order.target, scheme)
     if chain.runtime is None:
         source = context.sources[lock.python.source]
@@ -179,7 +179,7 @@ def refuse_shadowing(order: Order, context: BuildContext) -> None:
     Raises:
         BuildError: It would.
     """
-    scheme = Scheme(platform=context.platform, python=order.lock.python.version)
+    scheme = Scheme(platform=context.platform, python=order.lock.python.interpreter)
     below = _chain(order.target, scheme).below
     environments = [context.layout.environment(name, context.platform) for name in below]
     _refuse_hiding(order.layer, [place / scheme.site_packages for place in environments])

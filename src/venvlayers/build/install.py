@@ -76,7 +76,7 @@ def install(
             "whether the index, the network and uv's cache directory can be used",
         ) from failure
     (staging / "prefix" / ".lock").unlink(missing_ok=True)  # uv's own, against other uvs
-    _move(staging / "prefix", env, Scheme(platform=platform, python=lock.python.version))
+    _move(staging / "prefix", env, Scheme(platform=platform, python=lock.python.interpreter))
     remove_tree(staging)
 
 
@@ -117,8 +117,8 @@ def _selected(
 
     Which machine this is has no say in it.
     """
-    environment: Any = platform.marker_environment(lock.python.version)
-    tags = supported_tags(platform, lock.python.version, targets)
+    environment: Any = platform.marker_environment(lock.python.interpreter)
+    tags = supported_tags(platform, lock.python.interpreter, targets)
     try:
         for package, source in lock.document.select(environment=environment, tags=tags):
             if isinstance(source, PackageWheel):

@@ -12,7 +12,7 @@ import posixpath
 import re
 from dataclasses import dataclass
 
-from venvlayers.platforms import Platform, PythonVersion
+from venvlayers.platforms import Interpreter, Platform
 
 _PACKAGES = re.compile(
     r"(?:local/)?(?:lib|lib64|Lib)/(?:python[\d.]+t?/)?(?:site|dist)-packages/", re.ASCII
@@ -27,7 +27,7 @@ class Scheme:
     """Where things are in an environment for *platform* with *python*."""
 
     platform: Platform
-    python: PythonVersion
+    python: Interpreter
 
     @property
     def site_packages(self) -> str:
@@ -39,7 +39,7 @@ class Scheme:
         for pattern, target in (
             (_PACKAGES, f"{self.site_packages}/"),
             (_SCRIPTS, f"{self.platform.bin_dir}/"),
-            (_HEADERS, f"include/site/python{self.python.series}/"),
+            (_HEADERS, f"include/site/python{self.python.version.series}/"),
         ):
             if match := pattern.match(installed):
                 return target + installed[match.end() :]

@@ -29,7 +29,7 @@ from venvlayers.files import (
     write_text,
 )
 from venvlayers.lock.store import read_lock
-from venvlayers.platforms import PythonVersion
+from venvlayers.platforms import Interpreter
 from venvlayers.report import Reporter
 from venvlayers.spec.model import LayerSpec
 from venvlayers.workflow import perform
@@ -102,11 +102,11 @@ def _thin(run: Run, layer: LayerSpec) -> _Thin:
     )
 
 
-def _python(run: Run, layer: LayerSpec) -> PythonVersion:
+def _python(run: Run, layer: LayerSpec) -> Interpreter:
     saved = read_lock(run.layout, layer.runtime_name)
     if saved is None or saved.record.python is None:
         raise BuildError(f"the lock of {layer.runtime_name} is gone")
-    return saved.record.python.version
+    return saved.record.python.interpreter
 
 
 def _fill(env: Path, thin: _Thin, place: Path) -> None:
@@ -135,7 +135,7 @@ def _add_python(env: Path, thin: _Thin) -> None:
     settings = {
         "home": original.parent,
         "include-system-site-packages": "false",
-        "version": python,
+        "version": python.version,
     }
     write_text(env / "pyvenv.cfg", "".join(f"{key} = {value}\n" for key, value in settings.items()))
     if platform.is_windows:
@@ -144,7 +144,7 @@ def _add_python(env: Path, thin: _Thin) -> None:
     bin_dir = env / platform.bin_dir
     bin_dir.mkdir(parents=True)
     (bin_dir / "python").symlink_to(original)
-    for alias in ("python3", f"python{python.series}"):
+    for alias in python.aliases:
         (bin_dir / alias).symlink_to("python")
 
 

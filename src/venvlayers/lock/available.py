@@ -14,7 +14,7 @@ from typing import Any
 from venvlayers.errors import LockError, Problem
 from venvlayers.lock.document import OwnPackage
 from venvlayers.lock.wheels import fitting_wheels, wheel_name
-from venvlayers.platforms import Platform, PythonVersion, Targets
+from venvlayers.platforms import Interpreter, Platform, Targets
 from venvlayers.spec.model import LayerSpec
 
 _LATER_GLIBC = (28, 31, 34, 35, 36, 37, 38, 39, 40)
@@ -22,7 +22,7 @@ _LATER_MACOS = tuple(range(11, 31))
 
 
 def with_wheels(
-    layer: LayerSpec, packages: Sequence[OwnPackage], python: PythonVersion, lock_dir: Path
+    layer: LayerSpec, packages: Sequence[OwnPackage], python: Interpreter, lock_dir: Path
 ) -> list[OwnPackage]:
     """Return *packages* with the wheels that fit, local ones relative to *lock_dir* (PEP 751).
 
@@ -76,7 +76,7 @@ def relative_to_lock(wheel: dict[str, Any], lock_dir: Path) -> dict[str, Any]:
 def _wheels_missing(
     layer: LayerSpec,
     missing: Sequence[tuple[Mapping[str, Any], list[Platform]]],
-    python: PythonVersion,
+    python: Interpreter,
 ) -> LockError:
     problems = [
         Problem(
@@ -105,7 +105,7 @@ def suggested_platforms(layer: LayerSpec, without: Iterable[Platform]) -> str:
 
 
 def _later_targets(
-    layer: LayerSpec, package: Mapping[str, Any], missing: Sequence[Platform], python: PythonVersion
+    layer: LayerSpec, package: Mapping[str, Any], missing: Sequence[Platform], python: Interpreter
 ) -> Iterator[str]:
     """Yield settings with which there would be wheels, for later systems than are asked for."""
     linux = [platform for platform in missing if platform.sys_platform == "linux"]
@@ -121,7 +121,7 @@ def _later_targets(
 def _first_fitting(
     package: Mapping[str, Any],
     platforms: Sequence[Platform],
-    python: PythonVersion,
+    python: Interpreter,
     choices: Iterable[Targets],
 ) -> Targets | None:
     fits = (

@@ -15,7 +15,7 @@ from typing import Any
 from packaging.markers import Marker
 
 from venvlayers.lock.model import LayerLock
-from venvlayers.platforms import Platform, PythonVersion
+from venvlayers.platforms import Interpreter, Platform
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +102,7 @@ def own_packages(
     resolved: Iterable[dict[str, Any]],
     provided: Iterable[Provided],
     platforms: Sequence[Platform],
-    python: PythonVersion,
+    python: Interpreter,
 ) -> list[tuple[dict[str, Any], tuple[Platform, ...]]]:
     """Return the packages of a resolution that no lower layer has, and where they apply.
 
@@ -127,5 +127,5 @@ def own_packages(
     return own
 
 
-def _applies(marker: Marker, platform: Platform, python: PythonVersion) -> bool:
+def _applies(marker: Marker, platform: Platform, python: Interpreter) -> bool:
     return marker.evaluate(dict(platform.marker_environment(python)), context="lock_file")

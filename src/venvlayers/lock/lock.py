@@ -179,7 +179,7 @@ def _task(
     question = Question(
         spec=spec,
         layer=layer,
-        python=python.version,
+        python=python.interpreter,
         constraints=tuple(constraint(entry, layer.platforms) for entry in provided),
         settings=settings,
         previous=before.pins,
@@ -208,12 +208,12 @@ def _only_its_number_changes(task: _Task) -> bool:
 def _saved_packages(task: _Task) -> list[OwnPackage]:
     """Return the packages of the lock until now."""
     packages = tomllib.loads(task.before.text or "").get("packages", [])
-    return list(own_packages(packages, (), task.layer.platforms, task.python.version))
+    return list(own_packages(packages, (), task.layer.platforms, task.python.interpreter))
 
 
 def _packages(task: _Task) -> list[OwnPackage]:
     """Return the packages that the layer is to have, as uv resolves them now."""
-    layer, python = task.layer, task.python.version
+    layer, python = task.layer, task.python.interpreter
     resolved = _resolve(task.question, task.provided, task.context)
     own = own_packages(resolved, task.provided, layer.platforms, python)
     return with_wheels(layer, own, python, task.context.layout.pylock(layer.env_name).parent)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from venvlayers.platforms import Platform, PythonVersion
+from venvlayers.platforms import Interpreter, Platform, PythonVersion
 
 if TYPE_CHECKING:  # not needed to find out that nothing is to be done
     from packaging.markers import Marker
@@ -19,17 +19,24 @@ class PythonPin:
     """The exact Python of a runtime layer, and where it comes from.
 
     Attributes:
-        implementation: ``cpython``.
+        implementation: ``cpython`` or ``pypy``.
         version: Exact to the patch release.
         source: The runtime source that found it: ``managed`` or ``local``.
-        build: The source's own name for the build, when it has one: for ``managed``,
-            the release date of the python-build-standalone build (``20251120``).
+        build: The source's own name for the build, when it has one: for CPython from
+            ``managed``, the release date of the python-build-standalone build
+            (``20251120``). For PyPy, from every source, PyPy's own version (``7.3.20``).
     """
 
     implementation: str
     version: PythonVersion
     source: str
     build: str | None = None
+
+    @property
+    def interpreter(self) -> Interpreter:
+        """What platforms need to know of it."""
+        release = self.build if self.implementation == "pypy" else None
+        return Interpreter(self.implementation, self.version, release)
 
     def __str__(self) -> str:
         return f"{self.implementation}@{self.version}"
@@ -93,7 +100,7 @@ class LayerLock:
 
     def packages_for(self, platform: Platform) -> tuple[Package, ...]:
         """Return the packages that this layer itself has on *platform*, by name."""
-        environment: Mapping[str, str] = platform.marker_environment(self.python.version)
+        environment: Mapping[str, str] = platform.marker_environment(self.python.interpreter)
         return tuple(
             package
             for package in self.document.packages

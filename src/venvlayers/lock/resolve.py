@@ -25,7 +25,7 @@ from venvlayers.errors import Problem, SpecError
 from venvlayers.files import private_directory
 from venvlayers.lock.settings import Settings, names_index
 from venvlayers.lock.wheels import wheel_name
-from venvlayers.platforms import PythonVersion
+from venvlayers.platforms import Interpreter
 from venvlayers.spec.model import LayerSpec, StackSpec
 from venvlayers.uv import Uv, UvFailure
 
@@ -46,7 +46,7 @@ class Question:
 
     spec: StackSpec
     layer: LayerSpec
-    python: PythonVersion
+    python: Interpreter
     constraints: tuple[str, ...]
     settings: Settings
     previous: str | None
@@ -89,7 +89,7 @@ def _answer(
         (directory / "pyproject.toml").write_text(project, "utf-8")
         if question.previous is not None:
             (directory / "pylock.toml").write_text(question.previous, "utf-8")
-        text = uv.compile(directory, python=question.python, upgrade=question.upgrade)
+        text = uv.compile(directory, python=question.python.version, upgrade=question.upgrade)
         packages: list[dict[str, Any]] = tomllib.loads(text).get("packages", [])
         for package in packages:
             _take_archive_as_wheel(package)
@@ -110,7 +110,7 @@ def requirers(
         project = tomli_w.dumps(_project(pinned, _sourced(question)[0]))
         (directory / "pyproject.toml").write_text(project, "utf-8")
         try:
-            return uv.requirers(directory, python=question.python)
+            return uv.requirers(directory, python=question.python.version)
         except UvFailure:
             return {}
 
@@ -156,9 +156,7 @@ def _project(question: Question, more: Sequence[str]) -> dict[str, Any]:
     # uv's messages call the layer by this name; project names are ASCII.
     name = re.sub(r"[^A-Za-z0-9]+", "-", question.layer.env_name).strip("-") or "layer"
     environments = [
-        f"{platform.marker} and python_full_version == '{question.python}'"
-        " and platform_python_implementation == 'CPython'"
-        for platform in question.layer.platforms
+        f"{platform.marker} and {question.python.marker}" for platform in question.layer.platforms
     ]
     own_constraints = question.settings.get("constraint-dependencies", [])
     settings = question.settings | {
@@ -171,7 +169,7 @@ def _project(question: Question, more: Sequence[str]) -> dict[str, Any]:
         "project": {
             "name": name,
             "version": "0",
-            "requires-python": f">={question.python}",
+            "requires-python": f">={question.python.version}",
             "dependencies": [*question.layer.requirements, *more],
         },
         "tool": {"uv": settings},

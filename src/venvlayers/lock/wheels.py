@@ -12,26 +12,31 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from packaging.tags import Tag, compatible_tags, cpython_tags
+from packaging.tags import Tag, compatible_tags, cpython_tags, generic_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from venvlayers.platforms import DEFAULT_TARGETS, Platform, PythonVersion, Targets
+from venvlayers.platforms import DEFAULT_TARGETS, Interpreter, Platform, Targets
 
 
 @cache
 def supported_tags(
-    platform: Platform, python: PythonVersion, targets: Targets = DEFAULT_TARGETS
+    platform: Platform, python: Interpreter, targets: Targets = DEFAULT_TARGETS
 ) -> tuple[Tag, ...]:
-    """Return the tags of wheels that run under CPython *python* on *platform*, best first.
+    """Return the tags of wheels that run under *python* on *platform*, best first.
 
     On the oldest systems that *targets* names, and so on later ones.
     """
-    version = (python.major, python.minor)
+    version = (python.version.major, python.version.minor)
     platforms = platform.wheel_platforms(targets)
-    interpreter = f"cp{python.major}{python.minor}"
+    series = f"{version[0]}{version[1]}"
+    if python.implementation == "pypy":
+        abis = [python.pypy_abi] if python.pypy_abi else []
+        own = generic_tags(f"pp{series}", abis, platforms)
+        # Not pp39-none-any: packaging has PyPy's wheels without extensions as pp3 (PEP 425).
+        return (*own, *compatible_tags(version, f"pp{version[0]}", platforms))
     return (
         *cpython_tags(version, platforms=platforms),
-        *compatible_tags(version, interpreter, platforms),
+        *compatible_tags(version, f"cp{series}", platforms),
     )
 
 
@@ -47,7 +52,7 @@ def wheel_name(wheel: Mapping[str, Any]) -> str:
 def fitting_wheels(
     package: Mapping[str, Any],
     platforms: Sequence[Platform],
-    python: PythonVersion,
+    python: Interpreter,
     targets: Targets = DEFAULT_TARGETS,
 ) -> tuple[list[dict[str, Any]], list[Platform]]:
     """Return the wheels of *package* that fit a platform, by name, and the platforms left out."""

@@ -19,10 +19,10 @@ from venvlayers.build.runtime.normalise import Shape, normalise
 from venvlayers.build.runtime.origin import Origin
 from venvlayers.build.runtime.patchelf import find_patchelf
 from venvlayers.errors import BuildError, ToolError
-from venvlayers.platforms import PLATFORMS, PythonVersion
+from venvlayers.platforms import PLATFORMS, Interpreter, PythonVersion
 
 LINUX = PLATFORMS["linux_x86_64"]
-V312 = PythonVersion(3, 12, 7)
+V312 = Interpreter("cpython", PythonVersion(3, 12, 7))
 ORIGIN = Origin.of(["/opt/own/python"])
 
 
@@ -37,7 +37,7 @@ def shape(tmp_path: Path) -> Shape:
 
 def test_what_is_not_an_interpreter_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
-    with pytest.raises(BuildError, match=r"not Python 3\.12\.7 for linux_x86_64: it has no bin"):
+    with pytest.raises(BuildError, match=r"not CPython 3\.12\.7 for linux_x86_64: it has no bin"):
         normalise(Shape(tmp_path, LINUX, V312), ORIGIN)
 
 

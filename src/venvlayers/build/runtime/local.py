@@ -85,7 +85,7 @@ class LocalSource:
             root = directory / "python"
             copy_python(python, root)
             relocate(root, origin)
-            normalise(Shape(root, platform, python.version), origin)
+            normalise(Shape(root, platform, pin.interpreter), origin)
             if python.debian:
                 _serve_debian(root, python)
             require_no_trace(root, origin.own)

@@ -77,7 +77,7 @@ class ManagedSource:
         with private_directory(context.work_dir) as directory:
             root = _fetch(pin, platform, directory, context)
             origin = Origin.of([root])
-            normalise(Shape(root, platform, pin.version), origin)
+            normalise(Shape(root, platform, pin.interpreter), origin)
             require_no_trace(root, origin.own)
             destination.parent.mkdir(parents=True, exist_ok=True)
             root.rename(destination)

@@ -22,7 +22,7 @@ from venvlayers.build.runtime.origin import PLACEHOLDER, Origin
 from venvlayers.build.runtime.relocate import regular_files
 from venvlayers.errors import BuildError
 from venvlayers.files import json_text, remove_tree, walk_sorted
-from venvlayers.platforms import Platform, PythonVersion
+from venvlayers.platforms import Interpreter, Platform
 
 _UNWANTED_ANYWHERE = ("__pycache__", "*.pyc", "*.pyo", "*.a", "EXTERNALLY-MANAGED")
 _UNWANTED_IN_STDLIB = (
@@ -46,7 +46,7 @@ class Shape:
 
     root: Path
     platform: Platform
-    python: PythonVersion
+    python: Interpreter
 
     @property
     def site_packages(self) -> Path:
@@ -88,7 +88,7 @@ def normalise(shape: Shape, origin: Origin) -> None:
     """
     if not shape.program.is_file():
         raise BuildError(
-            f"this is not Python {shape.python} for {shape.platform}: it has no"
+            f"this is not {shape.python} for {shape.platform}: it has no"
             f" {shape.program.relative_to(shape.root)}"
         )
     _own_everything(shape.root)
