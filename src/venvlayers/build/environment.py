@@ -143,6 +143,8 @@ def describe(order: Order, context: BuildContext) -> LayerEnvironment:
 def _fill(env: Path, order: Order, context: BuildContext) -> None:
     """Make a complete environment in *env*, which does not exist yet."""
     layer, lock = order.layer, order.lock
+    if layer.has_wheel:
+        raise BuildError(f"{layer.env_name} contains the project, which cannot be built yet")
     scheme = Scheme(platform=context.platform, python=lock.python.interpreter)
     chain = _chain(order.target, scheme)
     if chain.runtime is None:

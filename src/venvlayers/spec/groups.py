@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from venvlayers.spec.names import normalised
 from venvlayers.spec.table import Findings, Table, did_you_mean, toml_key, type_name
 
 if TYPE_CHECKING:
@@ -26,11 +27,13 @@ class ProjectNeeds:
     Attributes:
         name: The project's name; empty if it has none.
         groups: ``[dependency-groups]``, unchecked.
+        dependencies: ``[project.dependencies]``, unchecked; None if it has none.
         extras: ``[project.optional-dependencies]``, unchecked.
         extras_are_computed: Whether the build backend makes the extras (PEP 621's ``dynamic``).
     """
 
     name: str = ""
+    dependencies: Any = None
     groups: Mapping[str, Any] = field(default_factory=dict)
     extras: Mapping[str, Any] = field(default_factory=dict)
     extras_are_computed: bool = False
@@ -42,6 +45,7 @@ def project_needs(document: Mapping[str, Any]) -> ProjectNeeds:
     dynamic = project.get("dynamic")
     return ProjectNeeds(
         name=str(project.get("name", "")),
+        dependencies=project.get("dependencies"),
         groups=_mapping(document.get(_GROUPS)),
         extras=_mapping(project.get("optional-dependencies")),
         extras_are_computed=isinstance(dynamic, list) and "optional-dependencies" in dynamic,
@@ -56,10 +60,10 @@ def read_needs(table: Table, needs: ProjectNeeds) -> Iterator[tuple[str, str]]:
     """Read ``dependency_groups`` and ``extras``: yield requirements, each with its TOML path."""
     for key, where, declared, expand in (
         ("dependency_groups", _GROUPS, needs.groups, _group),
-        ("extras", _EXTRAS, needs.extras, _extra),
+        ("extras", _EXTRAS, needs.extras, requirements_of_extra),
     ):
         for index, name in enumerate(table.strings(key) or ()):
-            if spelt := _spelt(name, declared):
+            if spelt := spelt_in(name, declared):
                 place = f"{where}.{toml_key(spelt)}"
                 for requirement in expand(spelt, needs, place, table.findings):
                     yield place, requirement
@@ -69,12 +73,10 @@ def read_needs(table: Table, needs: ProjectNeeds) -> Iterator[tuple[str, str]]:
                 table.findings.problem(f"{table.at(key)}[{index}]", what, known)
 
 
-def _spelt(name: str, declared: Iterable[str]) -> str | None:
-    """Return *name* as it is spelt in the file: names are compared normalised (PEP 503)."""
-    from packaging.utils import canonicalize_name  # noqa: PLC0415 - costs time where nobody asks
-
-    wanted = canonicalize_name(name)
-    return next((spelt for spelt in declared if canonicalize_name(spelt) == wanted), None)
+def spelt_in(name: str, declared: Iterable[str]) -> str | None:
+    """Return *name* as *declared* spells it; None if it does not. All spellings count (PEP 503)."""
+    wanted = normalised(name)
+    return next((spelt for spelt in declared if normalised(spelt) == wanted), None)
 
 
 def _known(name: str, declared: Iterable[str], needs: ProjectNeeds, key: str) -> str:
@@ -99,7 +101,9 @@ def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0]
 
 
-def _extra(name: str, needs: ProjectNeeds, where: str, findings: Findings) -> Iterator[str]:
+def requirements_of_extra(
+    name: str, needs: ProjectNeeds, where: str, findings: Findings
+) -> Iterator[str]:
     """Yield the requirements of an extra; where it names its own project, those of its extras."""
     yield from _extra_of(name, needs, where, findings, seen=[])
 
@@ -109,11 +113,11 @@ def _extra_of(
 ) -> Iterator[str]:
     seen.append(name)
     for requirement in _requirements(needs.extras[name], where, findings):
-        if not _spelt(requirement.name, [needs.name]):
+        if not spelt_in(requirement.name, [needs.name]):
             yield str(requirement)
             continue
         for extra in sorted(requirement.extras):
-            spelt = _spelt(extra, needs.extras)
+            spelt = spelt_in(extra, needs.extras)
             if spelt is None:
                 findings.problem(where, f"there is no extra {extra!r}")
             elif spelt not in seen:

@@ -24,6 +24,7 @@ class ValueType(Enum):
     BOOLEAN = "boolean"
     INTEGER = "integer"
     LAYERS = "array of tables"
+    SWITCH = "boolean or table"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,7 @@ class Key:
         pattern: What a text has to look like (a regular expression of ECMA 262).
         example: A value as TOML.
         extra: More that a JSON schema can say of it.
+        inside: The keys of the table that it may be.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Key:
     pattern: str | None = None
     example: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    inside: tuple[Key, ...] = ()
 
     @property
     def getter_name(self) -> str:
@@ -244,6 +247,15 @@ _RUNTIME = (
     ),
 )
 
+PROJECT = (
+    Key(
+        name="extras",
+        type=ValueType.TEXTS,
+        doc="Extras of the project that it is there with.",
+    ),
+)
+"""What can be said of the project in a layer."""
+
 _ABOVE_A_RUNTIME = (
     Key(
         name="runtime",
@@ -256,6 +268,16 @@ _ABOVE_A_RUNTIME = (
         doc="The frameworks below it, nearest first. They bring their runtime and their own "
         "frameworks, in Python's method resolution order.",
         extra={"minItems": 1},
+    ),
+    Key(
+        name="project",
+        type=ValueType.SWITCH,
+        doc="Whether it contains the project itself, from the wheel that the project's own build "
+        "backend makes, with what that depends on; where a layer below contains it, it is not "
+        "there twice. A table says with which `extras`.",
+        default="`false`",
+        example='{ extras = ["server"] }',
+        inside=PROJECT,
     ),
 )
 

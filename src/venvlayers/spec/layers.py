@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from venvlayers.platforms import PLATFORMS, Platform
@@ -17,9 +17,10 @@ from venvlayers.spec.groups import ProjectNeeds
 from venvlayers.spec.indexes import Inherited, read_package_indexes, read_priority_indexes
 from venvlayers.spec.keys import LAYERS, getter_names
 from venvlayers.spec.linearize import NoOrderError, linearize
-from venvlayers.spec.model import LayerKind, LayerSpec
+from venvlayers.spec.model import LayerKind, LayerSpec, ProjectSpec, ProjectUse
 from venvlayers.spec.modules import read_launch_module, read_support_modules
 from venvlayers.spec.names import name_mistake, same_directory_key
+from venvlayers.spec.project import read_project, refuse_computed_version, refuse_itself
 from venvlayers.spec.table import Findings, Table, did_you_mean
 from venvlayers.spec.values import read_platforms, read_python, read_requirements, read_targets
 
@@ -62,13 +63,15 @@ class LayerReader:
         findings: Where mistakes go.
         default_platforms: Those of runtimes that name none.
         indexes: The names of all indexes.
-        needs: What the project in the same file needs.
+        project: The project in the same file, if there is one.
+        needs: What it needs.
     """
 
     root: Path
     findings: Findings
     default_platforms: tuple[Platform, ...]
     indexes: Collection[str]
+    project: ProjectSpec | None
     needs: ProjectNeeds
     _declared: dict[str, _Declared] = field(default_factory=dict)
     _taken: dict[str, str] = field(default_factory=dict)
@@ -97,9 +100,18 @@ class LayerReader:
                 what = "is deprecated, and has no effect"
                 self.findings.warning(table.at(key.getter_name), what, key.deprecated)
         name = self._name(table, kind)
-        requirements = read_requirements(table, self.needs)
+        use = None
+        if kind is not LayerKind.RUNTIME:
+            use = read_project(table, self.project, self.needs)
+        requirements = read_requirements(table, self.needs, use)
         python = read_python(table) if kind is LayerKind.RUNTIME else None
         below = self._below(table) if kind is not LayerKind.RUNTIME else _Below()
+        use = self._above(use, below)
+        versioned = table.boolean("versioned") or False
+        if self.project and (use or self._has_project(below)):
+            refuse_itself(table, requirements, self.project)
+            if versioned and use and not use.is_below:
+                refuse_computed_version(table, self.project)
         platforms = self._platforms(table, below)
         launch, enabled = None, bool(platforms)
         if kind is LayerKind.APPLICATION:
@@ -113,8 +125,9 @@ class LayerReader:
             python=python,
             launch_module=launch,
             support_modules=read_support_modules(table, self.root, launch, enabled=enabled),
+            project=use,
             targets=read_targets(table, platforms),
-            versioned=table.boolean("versioned") or False,
+            versioned=versioned,
             package_indexes=read_package_indexes(table, self._inherited(below), self.indexes),
             priority_indexes=read_priority_indexes(table, self.indexes),
             dynlib_exclude=tuple(table.strings("dynlib_exclude") or ()),
@@ -134,6 +147,13 @@ class LayerReader:
                 table, name = self._tables[env_name], self._declared[env_name].spec.name
                 what = f"{name!r} can be the deployed name of {other}, which is versioned"
                 self.findings.problem(table.at("name"), what)
+
+    def _has_project(self, below: _Below) -> bool:
+        """Tell whether a layer below contains the project."""
+        return any(self._declared[name].spec.project for name in below.all)
+
+    def _above(self, use: ProjectUse | None, below: _Below) -> ProjectUse | None:
+        return replace(use, is_below=True) if use and self._has_project(below) else use
 
     def _name(self, table: Table, kind: LayerKind) -> str:
         name = table.string("name", required=True)

@@ -64,6 +64,41 @@ class SourceModule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectUse:
+    """That a layer contains the project in the same file, and how.
+
+    Attributes:
+        extras: The project's extras that it is there with, normalised, sorted.
+        is_below: Whether a layer below contains it already: then this one only has what
+            the extras need.
+        needs_wheel: Whether only the wheel tells what the layer requires, as the build
+            backend computes dependencies; `venvlayers.project` then says it.
+    """
+
+    extras: tuple[str, ...] = ()
+    is_below: bool = False
+    needs_wheel: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectSpec:
+    """The project that a specification stands in, as its ``[project]`` table has it (PEP 621).
+
+    Attributes:
+        name: Its name, normalised (PEP 503).
+        computed: What its build backend says of it instead: the fields in ``dynamic``.
+    """
+
+    name: str
+    computed: frozenset[str] = frozenset()
+
+    @property
+    def needs_are_computed(self) -> bool:
+        """Whether the table does not say what it depends on."""
+        return not self.computed.isdisjoint(("dependencies", "optional-dependencies"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LayerSpec:
     """One declared layer.
 
@@ -77,6 +112,7 @@ class LayerSpec:
         python: What a runtime asks for; None on other kinds.
         launch_module: What starts an application; None on other kinds.
         support_modules: What is copied beside it, by name.
+        project: How it contains the project; None if it does not.
         targets: The oldest systems that it is to run on.
         versioned: Whether the number of its lock is part of its deployed name.
         package_indexes: Names of packages, normalised, with the index that each comes from;
@@ -93,6 +129,7 @@ class LayerSpec:
     python: PythonRequest | None = None
     launch_module: SourceModule | None = None
     support_modules: tuple[SourceModule, ...] = ()
+    project: ProjectUse | None = None
     targets: Targets = DEFAULT_TARGETS
     versioned: bool = False
     package_indexes: Mapping[str, str] = field(default_factory=dict)
@@ -112,6 +149,11 @@ class LayerSpec:
     def modules(self) -> tuple[SourceModule, ...]:
         """Everything that is copied into an application, what starts it first."""
         return (self.launch_module, *self.support_modules) if self.launch_module else ()
+
+    @property
+    def has_wheel(self) -> bool:
+        """Whether the project's wheel is installed in this layer itself."""
+        return self.project is not None and not self.project.is_below
 
     @property
     def runtime_name(self) -> str:
@@ -152,6 +194,7 @@ class StackSpec:
             names of packages in ``sources`` are normalised.
         table: The TOML path of the stack's own table; empty for the file as a whole.
         options: What is said about the stack as a whole.
+        project: The project in the same file, if that is its ``pyproject.toml``.
         warnings: What works today and should be changed in the file.
     """
 
@@ -160,6 +203,7 @@ class StackSpec:
     uv_settings: dict[str, Any]
     table: str = ""
     options: StackOptions = StackOptions()
+    project: ProjectSpec | None = None
     warnings: tuple[Problem, ...] = ()
 
     @property
@@ -170,6 +214,10 @@ class StackSpec:
     def at(self, key: str) -> str:
         """Return the TOML path of one of the stack's own keys."""
         return f"{self.table}.{key}" if self.table else key
+
+    def has_project(self, layer: LayerSpec) -> bool:
+        """Tell whether *layer*, or one below it, contains the project."""
+        return any(self.layer(name).project for name in layer.lower) or bool(layer.project)
 
     def layer(self, env_name: str) -> LayerSpec:
         """Return the layer whose environment is called *env_name*.

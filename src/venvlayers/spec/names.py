@@ -1,7 +1,7 @@
 """Which names layers may have: they become directories on every platform.
 
 A name is checked once, here, so that no later stage has to wonder whether a
-path made from it stays where it belongs.
+path made from it stays where it belongs. And which names of packages are the same.
 """
 
 from __future__ import annotations
@@ -48,3 +48,11 @@ def _reserved(name: str) -> str | None:
 def same_directory_key(name: str) -> str:
     """Return a text that is equal for names which some file system cannot tell apart."""
     return unicodedata.normalize("NFC", name).casefold()
+
+
+def normalised(name: str) -> str:
+    """Return the name of a package, or of an extra, as all its spellings are compared (PEP 503).
+
+    `packaging.utils` has this too; importing it takes longer than planning a run.
+    """
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -19,6 +19,7 @@ from venvlayers.spec.keys import STACK, getter_names
 from venvlayers.spec.layers import LayerReader
 from venvlayers.spec.model import LayerKind, StackSpec
 from venvlayers.spec.options import read_options
+from venvlayers.spec.project import project_spec
 from venvlayers.spec.table import Findings, Table, did_you_mean
 from venvlayers.spec.uv_settings import FILE as SETTINGS_FILE
 from venvlayers.spec.uv_settings import UvSettings, read_uv_settings
@@ -112,7 +113,9 @@ def parse(value: Any, file: Path, document: Mapping[str, Any], *, where: str) ->
     platforms = read_platforms(table) or tuple(PLATFORMS.values())
     options = read_options(table, file.parent)
     uv = _uv_settings(file, document, findings, standalone=not where)
-    layers = LayerReader(file.parent, findings, platforms, uv.indexes, project_needs(document))
+    project = project_spec(document) if file.name == "pyproject.toml" else None
+    needs = project_needs(document)
+    layers = LayerReader(file.parent, findings, platforms, uv.indexes, project, needs)
     _read_layers(table, layers, elsewhere=not where and "venvstacks" in _tool(document))
     if findings.problems:
         raise SpecError(str(file), findings.problems)
@@ -122,6 +125,7 @@ def parse(value: Any, file: Path, document: Mapping[str, Any], *, where: str) ->
         uv_settings=uv.values,
         table=where,
         options=options,
+        project=project,
         warnings=tuple(findings.warnings),
     )
 

@@ -90,6 +90,8 @@ def _value(key: Key) -> dict[str, Any]:
         layer = _layer(LAYERS[LayerKind(key.name)])
         return {"description": _description(key), "type": "array", "items": layer}
     about: dict[str, Any] = {"description": _description(key)}
+    if key.type is ValueType.SWITCH:
+        return about | {"anyOf": [{"type": "boolean"}, _table(key.inside)]}
     if key.deprecated:
         about["deprecated"] = True  # of a later draft; editors know it all the same
     shape = dict(_SHAPES[key.type])

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from venvlayers.platforms import DEFAULT_TARGETS, PLATFORMS, Platform, PythonVersion, Targets
 from venvlayers.spec.groups import ProjectNeeds, read_needs
-from venvlayers.spec.model import PythonRequest
+from venvlayers.spec.model import ProjectUse, PythonRequest
+from venvlayers.spec.project import project_requirements
 from venvlayers.spec.table import Findings, Table, did_you_mean
 
 _OLDEST_GLIBC = (2, 5)  # of manylinux1, the first (PEP 513)
@@ -46,15 +47,21 @@ def read_platforms(table: Table) -> tuple[Platform, ...] | None:
     return known if known or not names else tuple(PLATFORMS.values())
 
 
-def read_requirements(table: Table, needs: ProjectNeeds) -> tuple[str, ...]:
+def read_requirements(table: Table, needs: ProjectNeeds, use: ProjectUse | None) -> tuple[str, ...]:
     """Read ``requirements``, and what stands for some; each once, normalised.
 
     Those by address have to be wheels.
+
+    Args:
+        table: The layer's.
+        needs: What the project in the same file needs.
+        use: How the layer contains that project, if it does.
     """
     parsed = []
     own = enumerate(table.strings("requirements", required=True) or ())
     listed = [(f"{table.at('requirements')}[{index}]", text) for index, text in own]
-    for where, text in (*listed, *read_needs(table, needs)):
+    of_project = project_requirements(use, needs, table.findings)
+    for where, text in (*listed, *read_needs(table, needs), *of_project):
         if requirement := _requirement(text, where, table.findings):
             parsed.append(requirement)
     return tuple(dict.fromkeys(parsed))
