@@ -386,7 +386,7 @@ def test_do_and_print_json(published_project: Project, option: str) -> None:
     document = json.loads(result.stdout)
     assert "publishing app-top" in result.stderr
     outcome = document["outcome"]
-    assert outcome["done"] == [{"action": "build", "layer": "app-top"}]
+    assert outcome["done"] == [{"action": "build", "layer": "app-top", "platform": HERE}]
     assert [(entry["layer_name"], entry["reused"]) for entry in outcome["published"]] == [
         ("base", True),
         ("framework-middle", True),

@@ -13,7 +13,7 @@ import pytest
 from support.deployments import layers, manifest
 from support.outputs import leftovers
 from support.projects import Project
-from support.stacks import Messages, run
+from support.stacks import Messages, done, run
 from support.stock import Stock
 from venvlayers.errors import BuildError, LockError, PublishError, SelectionError
 from venvlayers.layout import Layout
@@ -110,7 +110,7 @@ def test_nothing_is_selected(published_project: Project) -> None:
     choice = Choice(include=("nothing",), allow_missing=True)
     before = manifest(published_project.dist)
     outcome = publish(published_project, choice)
-    assert (outcome.plan.steps, outcome.done) == ((), ())
+    assert (outcome.plan.steps, done(outcome)) == ((), ())
     assert summary(run(published_project, Goal.BUILD, choice=choice)) == ["nothing to do"]
     assert manifest(published_project.dist) == before
 
@@ -239,7 +239,7 @@ def test_a_clean_build(published_project: Project, stock: Stock) -> None:
     app, base = environment(published_project, "app-top"), environment(published_project, "base")
     before = app.stat().st_ino, base.stat().st_ino
     outcome = publish(published_project, APP, clean=True)
-    assert outcome.done == (("clean", "app-top"), ("build", "app-top"))
+    assert done(outcome) == (("clean", "app-top"), ("build", "app-top"))
     assert app.stat().st_ino != before[0]
     assert base.stat().st_ino == before[1]
     assert reused(outcome) == {"base": True, "framework-middle": True, "app-top": False}
@@ -249,16 +249,16 @@ def test_a_clean_build(published_project: Project, stock: Stock) -> None:
 def test_locking_cleanly(published_project: Project) -> None:
     """G3: environments are gone, and built by the next build."""
     _, _, outcome = locked(published_project, lock=LockPolicy.ALWAYS, clean=True, choice=APP)
-    assert outcome.done == (("clean", "app-top"), ("lock", "app-top"))
+    assert done(outcome) == (("clean", "app-top"), ("lock", "app-top"))
     assert not environment(published_project, "app-top").exists()
     assert environment(published_project, "base").is_dir()
-    assert run(published_project, Goal.BUILD).done == (("build", "app-top"),)
+    assert done(run(published_project, Goal.BUILD)) == (("build", "app-top"),)
 
 
 def test_cleaning_what_is_not_there(unbuilt_project: Project) -> None:
     """G3."""
     outcome = run(unbuilt_project, Goal.LOCK, clean=True)
-    assert outcome.done == ()
+    assert done(outcome) == ()
 
 
 def test_what_is_not_to_be_built(published_project: Project) -> None:
@@ -297,7 +297,7 @@ def exported(project: Project) -> dict[str, Any]:
 
 def test_an_export_that_is_as_it_was_left(published_project: Project) -> None:
     """L5: running what is exported leaves bytecode, which is no change."""
-    assert len(export(published_project).done) == 3
+    assert len(done(export(published_project))) == 3
     before = {path: path.stat().st_ino for path in published_project.dist.iterdir()}
     cache = published_project.dist / "app-top/lib/__pycache__"
     cache.mkdir()
@@ -339,7 +339,7 @@ def test_an_export_that_was_changed_is_made_again(published_project: Project, ch
     """L5: and no other one is."""
     export(published_project)
     change(published_project.dist / "app-top")
-    assert export(published_project).done == (("local-export", "app-top"),)
+    assert done(export(published_project)) == (("local-export", "app-top"),)
     assert export(published_project).plan.is_done
 
 
@@ -347,7 +347,7 @@ def test_an_export_of_what_changed(published_project: Project) -> None:
     """L5, X3."""
     export(published_project)
     published_project.write("top.py", "print('changed')\n")
-    assert export(published_project).done == (("build", "app-top"), ("local-export", "app-top"))
+    assert done(export(published_project)) == (("build", "app-top"), ("local-export", "app-top"))
     (module,) = (published_project.dist / "app-top").rglob("top.py")
     assert "changed" in module.read_text("utf-8")
 
@@ -355,7 +355,7 @@ def test_an_export_of_what_changed(published_project: Project) -> None:
 def test_exports_in_two_places(published_project: Project) -> None:
     export(published_project)
     elsewhere = published_project.root / "elsewhere"
-    assert len(export(published_project, output_dir=elsewhere).done) == 3
+    assert len(done(export(published_project, output_dir=elsewhere))) == 3
     assert export(published_project, output_dir=elsewhere).plan.is_done
 
 
@@ -364,13 +364,13 @@ def test_a_damaged_record_of_exports(published_project: Project, text: str) -> N
     export(published_project)
     record = Layout.beside(published_project.root).exported_record(host_platform())
     record.write_text(text)
-    assert len(export(published_project).done) == 3
+    assert len(done(export(published_project))) == 3
 
 
 def test_a_forced_export(published_project: Project) -> None:
     """G12."""
     export(published_project)
-    assert export(published_project, APP, force=True).done == (("local-export", "app-top"),)
+    assert done(export(published_project, APP, force=True)) == (("local-export", "app-top"),)
     assert set(exported(published_project)) == set(LAYERS)
 
 
@@ -396,7 +396,7 @@ def test_a_layer_that_left_the_stack_is_not_listed_any_more(published_project: P
     del stack["applications"]
     published_project.set_stack(stack)
     outcome = export(published_project)
-    assert outcome.done == ()
+    assert done(outcome) == ()
     assert set(exported(published_project)) == {"base", "framework-middle"}
     assert not (published_project.dist / "__venvstacks__/env_metadata/app-top.json").exists()
     assert export(published_project).plan.is_done

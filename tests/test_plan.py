@@ -50,7 +50,7 @@ def planned(
     spec, layout = spec_and_layout(project)
     request = Request(project=project.root, goal=goal, **asked)
     selection = select(spec, request.wish(locked=False), choice or Choice())
-    return plan_stack(spec, layout, goal, HERE, outlook=outlook, selection=selection)
+    return plan_stack(spec, layout, goal, {HERE: outlook}, selection=selection)
 
 
 def steps(plan: Plan) -> Steps:
@@ -59,7 +59,7 @@ def steps(plan: Plan) -> Steps:
 
 def everything_done(project: Project) -> Outlook:
     """Return what the later stages say when all that is planned now was done."""
-    keys = {name: target.key for name, target in planned(project).targets.items()}
+    keys = {name: target.key for name, target in planned(project).targets[HERE].items()}
     current = {name: lambda target, name=name: target.key == keys[name] for name in keys}
     return replace(EMPTY, built_key=keys.get, outputs=lambda: current)
 
@@ -78,7 +78,7 @@ def test_nothing_is_locked(small_project: Project) -> None:
     assert steps(plan)["lock", "app-top"] == (Need.YES, "it has no lock yet")
     assert steps(plan)["build", "base"] == (Need.MAYBE, "its lock is to be made first")
     assert steps(plan)["publish", "base"] == (Need.MAYBE, "its lock is to be made first")
-    assert plan.targets == {}
+    assert plan.targets == {HERE: {}}
     assert not plan.is_done
 
 
@@ -88,8 +88,8 @@ def test_everything_is_locked_and_nothing_is_built(unbuilt_project: Project) -> 
         assert steps(plan)["lock", name] == (Need.NO, "its lock is valid")
         assert steps(plan)["build", name] == (Need.YES, "it is not built yet")
         assert steps(plan)["publish", name] == (Need.MAYBE, "it is not built yet")
-    assert sorted(plan.targets) == sorted(LAYERS)
-    assert plan.targets["app-top"].deployed_name == "app-top"
+    assert sorted(plan.targets[HERE]) == sorted(LAYERS)
+    assert plan.targets[HERE]["app-top"].deployed_name == "app-top"
 
 
 def test_everything_is_done(unbuilt_project: Project) -> None:
@@ -210,7 +210,7 @@ def test_an_unreadable_launch_module(unbuilt_project: Project) -> None:
     selection = select(spec, Operations(build=Extent.IF_NEEDED), Choice())
     (unbuilt_project.root / "top.py").unlink()
     with pytest.raises(BuildError, match=r"top\.py cannot be read"):
-        plan_stack(spec, layout, Goal.BUILD, HERE, outlook=EMPTY, selection=selection)
+        plan_stack(spec, layout, Goal.BUILD, {HERE: EMPTY}, selection=selection)
 
 
 def test_a_damaged_lock_is_no_plan(unbuilt_project: Project) -> None:
@@ -237,4 +237,7 @@ def test_a_plan_as_json(unbuilt_project: Project) -> None:
         "layer": "base",
         "need": "no",
         "reason": "its lock is valid",
+        "platform": None,
     }
+    assert document["platforms"] == ["linux_x86_64"]
+    assert {step["platform"] for step in document["steps"][3:]} == {"linux_x86_64"}

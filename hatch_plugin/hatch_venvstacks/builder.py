@@ -26,6 +26,8 @@ from venvlayers.workflow import Outcome, Request, clean, perform
 from venvlayers.workflow.outcome import summary
 
 _TAG_OUTPUTS = "tag-outputs"
+_PLATFORMS = "platforms"
+_OPTIONS = (_TAG_OUTPUTS, _PLATFORMS)
 _USAGE = 2  # what commands return when they are called wrongly
 
 
@@ -120,12 +122,14 @@ class VenvstacksBuilder(BuilderInterface):  # type: ignore[type-arg]
         Raises:
             SpecError: The target's own options cannot be used.
         """
+        tag_outputs, platforms = self._options()
         return Request(
             project=Path(self.root, "pyproject.toml"),
             goal=goal,
             # Hatch passes a relative LOCATION on as it is.
             output_dir=Path(directory).absolute(),
-            tag_outputs=self._tag_outputs(),
+            tag_outputs=tag_outputs,
+            platforms_by_default=platforms,
             tags_by_default=True,
         )
 
@@ -133,19 +137,24 @@ class VenvstacksBuilder(BuilderInterface):  # type: ignore[type-arg]
         for line in summary(outcome):
             self.app.display_info(line)
 
-    def _tag_outputs(self) -> bool | None:
+    def _options(self) -> tuple[bool | None, tuple[str, ...]]:
+        """Return what the target says of ``tag-outputs`` and of ``platforms``."""
         where = "tool.hatch.build.targets.venvstacks"
         problems = [
             Problem(where=f"{where}.{key}", what="unknown key", suggestion=meant)
             for key in self.target_config  # Hatch has keys of its own there
-            if key != _TAG_OUTPUTS and (meant := did_you_mean(key, [_TAG_OUTPUTS]))
+            if key not in _OPTIONS and (meant := did_you_mean(key, _OPTIONS))
         ]
-        value = self.target_config.get(_TAG_OUTPUTS)
-        if not isinstance(value, bool | None):
+        tags, names = (self.target_config.get(key) for key in _OPTIONS)
+        if not isinstance(tags, bool | None):
             problems.append(Problem(where=f"{where}.{_TAG_OUTPUTS}", what="must be true or false"))
+        names = [] if names is None else names
+        if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+            what = 'must be an array of names, such as ["linux_x86_64"] or ["all"]'
+            problems.append(Problem(where=f"{where}.{_PLATFORMS}", what=what))
         if problems:
             raise SpecError("pyproject.toml", problems)
-        return value
+        return tags, tuple(names)
 
     def _reporter(self) -> Reporter:
         verbosity = max(self.app.verbosity, 0)

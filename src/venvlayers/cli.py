@@ -105,6 +105,7 @@ def lock(**given: Any) -> None:
     option.LOCKED,
     option.INDEX,
     option.LOCAL_WHEELS,
+    option.PLATFORM,
     option.BUILD_DIR,
     option.CLEAN,
     option.BUILD,
@@ -116,7 +117,7 @@ def lock(**given: Any) -> None:
     *_MESSAGES,
 )
 def build(**given: Any) -> None:
-    """Build environments for this machine's platform."""
+    """Build environments, for this machine's platform or others."""
     _run(build_request(given), given)
 
 
@@ -127,6 +128,7 @@ def build(**given: Any) -> None:
     option.ALLOW_MISSING,
     option.PUBLISH_DEPENDENCIES,
     option.PUBLISH_DERIVED,
+    option.PLATFORM,
     option.BUILD_DIR,
     option.output_dir("_artifacts"),
     option.TAG_OUTPUTS,
@@ -151,6 +153,7 @@ def publish(**given: Any) -> None:
     option.ALLOW_MISSING,
     option.PUBLISH_DEPENDENCIES,
     option.PUBLISH_DERIVED,
+    option.PLATFORM,
     option.BUILD_DIR,
     option.output_dir("_export"),
     option.FORCE,
@@ -172,6 +175,7 @@ _REQUEST_OPTIONS = (
     "build",
     "clean",
     "force",
+    "platforms",
     "build_dir",
     "output_dir",
     "tag_outputs",

@@ -146,6 +146,14 @@ LOCAL_WHEELS = _directory(
 BUILD_DIR = _directory(
     BUILDING, "--build-dir", "Where environments are.  [default: _build]", metavar="DIR"
 )
+PLATFORM = _option(
+    BUILDING,
+    "--platform",
+    "platforms",
+    multiple=True,
+    metavar="NAME",
+    help="A platform to make layers for, or all; repeatable.  [default: this machine's]",
+)
 CLEAN = _flag(BUILDING, "clean", "Remove the environments of the layers first.")
 BUILD = _option(
     BUILDING,

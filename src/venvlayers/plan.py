@@ -51,12 +51,14 @@ class Step:
         env_name: The layer's environment name.
         need: Whether it has to be done.
         reason: Why, for people.
+        platform: What for; None for locks, which are for all platforms.
     """
 
     action: str
     env_name: str
     need: Need
     reason: str
+    platform: Platform | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,19 +88,20 @@ class Plan:
 
     Attributes:
         goal: How far to go.
-        platform: What to build for.
+        platforms: What to build for, one after another.
         selection: What was asked for.
         layers: The selected layers and all below them.
         steps: Every step, also those without need.
-        targets: What environments are to be, where locks are valid and stay.
+        targets: What environments are to be, where locks are valid and stay: for each
+            platform, by name.
     """
 
     goal: Goal
-    platform: Platform
+    platforms: tuple[Platform, ...]
     selection: Selection
     layers: tuple[LayerSpec, ...]
     steps: tuple[Step, ...]
-    targets: Mapping[str, Target]
+    targets: Mapping[Platform, Mapping[str, Target]]
 
     @property
     def is_done(self) -> bool:
@@ -112,7 +115,7 @@ class Plan:
         )
 
     def step(self, action: str, env_name: str) -> Step:
-        """Return one step.
+        """Return one step, for the first platform that has it.
 
         Raises:
             KeyError: There is no such step.
@@ -130,7 +133,10 @@ class Plan:
                 "layer": step.env_name,
                 "need": step.need.value,
                 "reason": step.reason,
+                "platform": step.platform.name if step.platform else None,
             }
             for step in self.steps
         ]
-        return {"goal": self.goal.name.lower(), "platform": self.platform.name, "steps": steps}
+        names = [platform.name for platform in self.platforms]
+        goal = self.goal.name.lower()
+        return {"goal": goal, "platform": names[0], "platforms": names, "steps": steps}

@@ -8,10 +8,10 @@ values that come out are in `plan.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from venvlayers.build.key import KeyInputs, environment_key
-from venvlayers.build.sources import app_modules
+from venvlayers.build.sources import AppModules, app_modules
 from venvlayers.layout import Layout
 from venvlayers.lock.model import PythonPin
 from venvlayers.lock.state import LockState, lock_states
@@ -24,7 +24,7 @@ from venvlayers.spec.model import LayerSpec, StackSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """What planning asks of the stages after locking; it knows none of them.
+    """What planning asks of the stages after locking, for one platform; it knows none of them.
 
     Attributes:
         fingerprint: What a runtime's source would make of a pin now.
@@ -42,12 +42,11 @@ def plan_stack(
     spec: StackSpec,
     layout: Layout,
     goal: Goal,
-    platform: Platform,
+    outlooks: Mapping[Platform, Outlook],
     *,
-    outlook: Outlook,
     selection: Selection,
 ) -> Plan:
-    """Plan a run.
+    """Plan a run, for all platforms that there is an outlook for.
 
     Raises:
         LockError: A lock is damaged.
@@ -57,35 +56,73 @@ def plan_stack(
     layers = with_lower(spec, selection)
     states = lock_states(replace(spec, layers=layers), layout, reset=selection.reset)
     locking = _lock_steps(layers, states, selection)
-    steps = [*_clean_steps(selection), *locking.values()]
-    found: dict[str, Target] = {}
+    lasting = {
+        name: replace(state, outdated=state.outdated or _outdated_by(locking[name]))
+        for name, state in states.items()
+    }
+    given = _Given(spec=spec, layers=layers, states=lasting, locking=locking, selection=selection)
+    cleaning = [step for platform in outlooks for step in _clean_steps(selection, platform)]
+    steps = [*cleaning, *locking.values()]
+    found: dict[Platform, Mapping[str, Target]] = {}
     if goal >= Goal.BUILD:
-        here = buildable(layers, platform)
-        lasting = {
-            name: replace(state, outdated=state.outdated or _outdated_by(locking[name]))
-            for name, state in states.items()
-        }
-        found = targets(here, lasting, platform, outlook.fingerprint)
-        building = _build_steps(here, found, locking, selection, outlook)
-        steps += building.values()
-        if goal in OUTPUT_ACTIONS:
-            published = buildable(spec.layers, platform)
-            steps += _output_steps(
-                published,
-                goal,
-                found=found,
-                building=building,
-                selection=selection,
-                outlook=outlook,
+        for platform, outlook in outlooks.items():
+            found[platform] = targets(
+                buildable(layers, platform), lasting, platform, outlook.fingerprint, given.modules
             )
+            made = _steps_for(platform, goal, given, found[platform], outlook)
+            steps += [replace(step, platform=platform) for step in made]
     return Plan(
         goal=goal,
-        platform=platform,
+        platforms=tuple(outlooks),
         selection=selection,
         layers=layers,
         steps=tuple(steps),
         targets=found,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """What is the same for all platforms.
+
+    Attributes:
+        spec: The stack.
+        layers: The selected layers and all below them.
+        states: What is known about their locks, as they will be.
+        locking: What is to be done with each lock.
+        selection: What was asked for.
+        modules: The digests of applications' modules, as far as they are known.
+    """
+
+    spec: StackSpec
+    layers: tuple[LayerSpec, ...]
+    states: Mapping[str, LockState]
+    locking: Mapping[str, Step]
+    selection: Selection
+    modules: dict[str, AppModules | None] = field(default_factory=dict)
+
+
+def _steps_for(
+    platform: Platform,
+    goal: Goal,
+    given: _Given,
+    found: Mapping[str, Target],
+    outlook: Outlook,
+) -> list[Step]:
+    """Return the steps after locking."""
+    here = buildable(given.layers, platform)
+    building = _build_steps(here, found, given.locking, given.selection, outlook)
+    if goal not in OUTPUT_ACTIONS:
+        return list(building.values())
+    making = _output_steps(
+        buildable(given.spec.layers, platform),
+        goal,
+        found=found,
+        building=building,
+        selection=given.selection,
+        outlook=outlook,
+    )
+    return [*building.values(), *making]
 
 
 def with_lower(spec: StackSpec, selection: Selection) -> tuple[LayerSpec, ...]:
@@ -105,14 +142,26 @@ def targets(
     states: Mapping[str, LockState],
     platform: Platform,
     fingerprint: Callable[[PythonPin], str],
+    modules_by_name: dict[str, AppModules | None] | None = None,
 ) -> dict[str, Target]:
-    """Return what environments are to be, by name, for those whose lock is valid."""
+    """Return what environments are to be, by name, for those whose lock is valid.
+
+    Args:
+        layers: Those that are made for *platform*.
+        states: What is known about their locks.
+        platform: What for.
+        fingerprint: What a runtime's source would make of a pin now.
+        modules_by_name: The digests of modules that are known; others are added.
+    """
+    known = {} if modules_by_name is None else modules_by_name
     found: dict[str, Target] = {}
     for layer in layers:
         record = _valid_record(states[layer.env_name])
         runtime = _valid_record(states[layer.runtime_name])
         if record and runtime and runtime.python and all(name in found for name in layer.lower):
-            modules = app_modules(layer)
+            if layer.env_name not in known:
+                known[layer.env_name] = app_modules(layer)
+            modules = known[layer.env_name]
             deployed_name = layer.deployed_name(record.lock_version)
             lower = tuple(found[name].deployed_name for name in layer.lower)
             inputs = KeyInputs(
@@ -143,9 +192,9 @@ def _valid_record(state: LockState) -> LockRecord | None:
 _CLEANED = "its environment is to be removed"
 
 
-def _clean_steps(selection: Selection) -> list[Step]:
+def _clean_steps(selection: Selection, platform: Platform) -> list[Step]:
     return [
-        Step(action="clean", env_name=name, need=Need.YES, reason=_CLEANED)
+        Step(action="clean", env_name=name, need=Need.YES, reason=_CLEANED, platform=platform)
         for name, operations in selection.operations.items()
         if operations.clean
     ]

@@ -38,6 +38,10 @@ class Request:
         build: Whether environments may be made; else those that are there have to do.
         clean: Whether to remove the environments first.
         force: Whether to pack, or export, what is up to date too.
+        platforms: Names of the platforms to make layers for; ``all`` stands for all of the
+            layers', ``host`` for this machine's. If there are none, ``VENVSTACKS_PLATFORMS``
+            says, unless it is an export. Locks are for all platforms in any case.
+        platforms_by_default: What it is if neither says; this machine's if empty.
         build_dir: Where environments are; None for what the stack says, or ``_build``.
         output_dir: Where archives or exports go; None for ``_artifacts`` or ``_export``.
         tag_outputs: Whether names of outputs have the platform in them; None for what the
@@ -58,6 +62,8 @@ class Request:
     build: bool = True
     clean: bool = False
     force: bool = False
+    platforms: tuple[str, ...] = ()
+    platforms_by_default: tuple[str, ...] = ()
     build_dir: Path | None = None
     output_dir: Path | None = None
     tag_outputs: bool | None = None

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from support.index import Index
 from support.projects import Project
-from support.stacks import lock_all, lock_files, run, spec_and_layout
+from support.stacks import done, lock_all, lock_files, run, spec_and_layout
 from venvlayers.lock.state import lock_states
 from venvlayers.lock.store import read_lock
 from venvlayers.plan import Goal
@@ -99,7 +99,7 @@ def test_h15_h19_own_modules_change_the_number_and_nobody_is_asked(
     assert outdated(project) == ("its launch module top changed; its support module helper changed")
     index.fail = 500
     changed = run(project, Goal.LOCK)
-    assert changed.done == (("lock", "app-top"),)
+    assert done(changed) == (("lock", "app-top"),)
     _spec, layout = spec_and_layout(project)
     saved = read_lock(layout, "app-top")
     assert saved is not None

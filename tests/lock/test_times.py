@@ -9,7 +9,7 @@ import pytest
 
 from support.index import Index
 from support.projects import Project
-from support.stacks import lock_all, run, spec_and_layout, versions
+from support.stacks import done, lock_all, run, spec_and_layout, versions
 from venvlayers.lock.settings import exclude_newer, latest_time
 from venvlayers.lock.state import lock_states
 from venvlayers.plan import Goal
@@ -68,7 +68,7 @@ def test_x13_an_earlier_date_resolves_anew_and_nothing_else_does(
     set_date(project, "2025-06-01T02:00:00+02:00")
     assert outdated(project) is None
     asked = len(index.requests)
-    assert run(project, Goal.LOCK).done == ()
+    assert done(run(project, Goal.LOCK)) == ()
     assert len(index.requests) == asked
     set_date(project, "2024-06-01T00:00:00Z")
     assert outdated(project) == (

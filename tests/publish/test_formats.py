@@ -270,10 +270,10 @@ def test_x19_another_format_takes_the_place_of_the_first(
     tmp_path: Path, outputs: Outputs, name: str
 ) -> None:
     layers = [make_runtime(tmp_path / "runtime"), make_layer(tmp_path / "app")]
-    publish(layers, outputs, silent())
+    publish(layers, outputs, reporter=silent())
     (outputs.directory / "mine.tar.zst").write_bytes(b"mine")
     other = replace(outputs, format=FORMATS[name]())
-    _runtime, app = publish(layers, other, silent())
+    _runtime, app = publish(layers, other, reporter=silent())
     assert {path.name for path in outputs.directory.iterdir()} == {
         *(
             f"cpython-3.12.{name}",
@@ -286,14 +286,14 @@ def test_x19_another_format_takes_the_place_of_the_first(
     assert app.metadata["archive_name"] == f"app-demo.{name}"
     assert app.metadata["archive_hashes"] == {"sha256": sha256_file(app.archive)[7:]}
     assert ("archive_frames" in app.metadata) == (name != "zip")
-    assert all(layer.reused for layer in publish(layers, other, silent()))
+    assert all(layer.reused for layer in publish(layers, other, reporter=silent()))
 
 
 def test_x19_a_layer_that_is_kept_stays_in_its_format(tmp_path: Path, outputs: Outputs) -> None:
     runtime, app = make_runtime(tmp_path / "runtime"), make_layer(tmp_path / "app")
-    publish([runtime, app], outputs, silent())
-    kept = Kept(kind=LayerKind.RUNTIME, env_name="cpython-3.12")
-    publish([kept, app], replace(outputs, format=Zip()), silent())
+    publish([runtime, app], outputs, reporter=silent())
+    kept = Kept(kind=LayerKind.RUNTIME, env_name="cpython-3.12", platform=PLATFORMS["linux_x86_64"])
+    publish([kept, app], replace(outputs, format=Zip()), reporter=silent())
     names = {path.name for path in outputs.directory.iterdir()}
     assert names == {"cpython-3.12.tar.zst", "app-demo.zip", "__venvstacks__", "SHA256SUMS"}
 

@@ -63,16 +63,16 @@ def publish_twice(
     layers: list[LayerEnvironment], outputs: Outputs, change: Callable[[Path], object]
 ) -> list[bool]:
     """Publish, change the application's archive, publish again; return what was reused."""
-    _runtime, app = publish(layers, outputs, silent())
+    _runtime, app = publish(layers, outputs, reporter=silent())
     expected = files(outputs.directory)
     change(app.archive)
-    again = publish(layers, outputs, silent())
+    again = publish(layers, outputs, reporter=silent())
     assert files(outputs.directory) == expected
     return [layer.reused for layer in again]
 
 
 def test_what_lies_there_afterwards(layers: list[LayerEnvironment], outputs: Outputs) -> None:
-    published = publish(layers, outputs, silent())
+    published = publish(layers, outputs, reporter=silent())
     assert set(files(outputs.directory)) == {
         *("cpython-3.12.tar.zst", "app-demo.tar.zst", "__venvstacks__/venvstacks.json"),
         "__venvstacks__/env_metadata/cpython-3.12.json",
@@ -98,8 +98,8 @@ def verified(outputs: Outputs, *names: str) -> list[str]:
 
 
 def test_checksums_are_for_sha256sum(layers: list[LayerEnvironment], outputs: Outputs) -> None:
-    publish(layers, outputs, silent())
-    publish(layers, replace(outputs, tagged=True), silent())
+    publish(layers, outputs, reporter=silent())
+    publish(layers, replace(outputs, tagged=True), reporter=silent())
     untagged = ["app-demo.tar.zst", "cpython-3.12.tar.zst"]
     assert verified(outputs, "SHA256SUMS") == untagged
     tagged = [name.replace(".tar", "-linux_x86_64.tar") for name in untagged]
@@ -111,28 +111,28 @@ def test_checksums_are_for_sha256sum(layers: list[LayerEnvironment], outputs: Ou
 def test_checksums_are_mended(
     layers: list[LayerEnvironment], outputs: Outputs, damage: str | None
 ) -> None:
-    publish(layers, outputs, silent())
+    publish(layers, outputs, reporter=silent())
     place = outputs.directory / "SHA256SUMS"
     before = place.read_bytes()
     place.unlink()
     if damage is not None:
         place.write_bytes(damage.encode("utf-8", "surrogateescape"))
     assert published_before(outputs) == {}
-    assert all(layer.reused for layer in publish(layers, outputs, silent()))
+    assert all(layer.reused for layer in publish(layers, outputs, reporter=silent()))
     assert place.read_bytes() == before
     assert set(published_before(outputs)) == {layer.env_name for layer in layers}
 
 
 def test_checksums_go_with_the_last_layer(layers: list[LayerEnvironment], outputs: Outputs) -> None:
-    publish(layers, outputs, silent())
-    publish([], outputs, silent())
+    publish(layers, outputs, reporter=silent())
+    publish([], outputs, reporter=silent())
     assert set(files(outputs.directory)) == {"__venvstacks__/venvstacks.json"}
 
 
 def test_checksums_of_somebody_else_are_not_cleaned(
     layers: list[LayerEnvironment], outputs: Outputs
 ) -> None:
-    publish(layers, outputs, silent())
+    publish(layers, outputs, reporter=silent())
     place = outputs.directory / "SHA256SUMS"
     place.write_text(place.read_text("utf-8") + f"{0:064x}  mine\n", "utf-8")
     clean(outputs.directory)
@@ -140,7 +140,7 @@ def test_checksums_of_somebody_else_are_not_cleaned(
 
 
 def test_tagged_names_have_the_platform(layers: list[LayerEnvironment], outputs: Outputs) -> None:
-    publish(layers, replace(outputs, tagged=True), silent())
+    publish(layers, replace(outputs, tagged=True), reporter=silent())
     assert set(files(outputs.directory)) == {
         *("cpython-3.12-linux_x86_64.tar.zst", "app-demo-linux_x86_64.tar.zst"),
         "__venvstacks__/venvstacks-linux_x86_64.json",
@@ -153,7 +153,7 @@ def test_tagged_names_have_the_platform(layers: list[LayerEnvironment], outputs:
 def test_published_files_have_no_build_keys(
     layers: list[LayerEnvironment], outputs: Outputs, tmp_path: Path
 ) -> None:
-    publish(layers, outputs, silent())
+    publish(layers, outputs, reporter=silent())
     text = outputs.manifest.read_text("utf-8")
     assert "sha256:one" not in text
     assert str(tmp_path) not in text
@@ -163,10 +163,10 @@ def test_published_files_have_no_build_keys(
 def test_what_is_in_place_is_not_packed_again(
     layers: list[LayerEnvironment], outputs: Outputs
 ) -> None:
-    publish(layers, outputs, silent())
+    publish(layers, outputs, reporter=silent())
     times = {path: path.stat().st_mtime_ns for path in outputs.directory.rglob("*.*")}
     said: list[tuple[Kind, str]] = []
-    again = publish(layers, outputs, LineReporter(lambda *message: said.append(message)))
+    again = publish(layers, outputs, reporter=LineReporter(lambda *message: said.append(message)))
     assert [layer.reused for layer in again] == [True, True]
     assert {path: path.stat().st_mtime_ns for path in outputs.directory.rglob("*.*")} == times
     assert [text.split(":")[0] for kind, text in said if kind is Kind.STEP] == [
@@ -210,9 +210,9 @@ def test_metadata_and_manifest_are_mended(layers: list[LayerEnvironment], output
 def test_a_damaged_state_only_costs_time(
     layers: list[LayerEnvironment], outputs: Outputs, content: str, more: str
 ) -> None:
-    publish(layers, outputs, silent())
+    publish(layers, outputs, reporter=silent())
     outputs.state_file.write_text(content.replace("1}", f"1, {more}}}" if more else "1}"), "utf-8")
-    assert not any(layer.reused for layer in publish(layers, outputs, silent()))
+    assert not any(layer.reused for layer in publish(layers, outputs, reporter=silent()))
 
 
 @pytest.mark.parametrize(
@@ -226,8 +226,8 @@ def test_a_damaged_state_only_costs_time(
 def test_another_layer_is_packed_anew(
     layers: list[LayerEnvironment], outputs: Outputs, change: dict[str, Any]
 ) -> None:
-    publish(layers, outputs, silent())
-    again = publish([layers[0], replace(layers[1], **change)], outputs, silent())
+    publish(layers, outputs, reporter=silent())
+    again = publish([layers[0], replace(layers[1], **change)], outputs, reporter=silent())
     assert [layer.reused for layer in again] == [True, False]
 
 
@@ -235,17 +235,17 @@ def test_another_layer_is_packed_anew(
 def test_another_way_to_pack_is_noticed(
     layers: list[LayerEnvironment], outputs: Outputs, change: dict[str, Any]
 ) -> None:
-    publish(layers, outputs, silent())
-    again = publish(layers, replace(outputs, **change), silent())
+    publish(layers, outputs, reporter=silent())
+    again = publish(layers, replace(outputs, **change), reporter=silent())
     assert [layer.reused for layer in again] == [False, False]
 
 
 def test_metadata_that_changes_alone_is_written(
     layers: list[LayerEnvironment], outputs: Outputs
 ) -> None:
-    publish(layers, outputs, silent())
+    publish(layers, outputs, reporter=silent())
     changed = replace(layers[1], requirements_hash="sha256:new")
-    (_runtime, app) = publish([layers[0], changed], outputs, silent())
+    (_runtime, app) = publish([layers[0], changed], outputs, reporter=silent())
     assert app.reused
     assert "sha256:new" in outputs.manifest.read_text("utf-8")
 
@@ -254,12 +254,12 @@ def test_x19_superseded_outputs_are_removed(
     layers: list[LayerEnvironment], outputs: Outputs
 ) -> None:
     versioned = replace(layers[1], deployed_name="app-demo@1")
-    publish([layers[0], versioned], outputs, silent())
+    publish([layers[0], versioned], outputs, reporter=silent())
     (outputs.directory / "app-demo@0.tar.zst").write_bytes(b"not listed")
     publish(
         [layers[0], replace(versioned, deployed_name="app-demo@2", lock_version=2)],
         outputs,
-        silent(),
+        reporter=silent(),
     )
     assert sorted(path.name for path in outputs.directory.glob("*.zst")) == [
         *("app-demo@0.tar.zst", "app-demo@2.tar.zst", "cpython-3.12.tar.zst"),
@@ -269,31 +269,31 @@ def test_x19_superseded_outputs_are_removed(
 def test_a_layer_that_is_left_out_leaves_nothing(
     layers: list[LayerEnvironment], outputs: Outputs
 ) -> None:
-    publish(layers, outputs, silent())
-    publish(layers[:1], outputs, silent())
+    publish(layers, outputs, reporter=silent())
+    publish(layers[:1], outputs, reporter=silent())
     assert not [name for name in files(outputs.directory) if "app-demo" in name]
 
 
 def test_a_kept_layer_stays(layers: list[LayerEnvironment], outputs: Outputs) -> None:
-    publish(layers, outputs, silent())
+    publish(layers, outputs, reporter=silent())
     before = files(outputs.directory)
-    kept = Kept(kind=LayerKind.RUNTIME, env_name="cpython-3.12")
-    published = publish([kept, layers[1]], outputs, silent())
+    kept = Kept(kind=LayerKind.RUNTIME, env_name="cpython-3.12", platform=PLATFORMS["linux_x86_64"])
+    published = publish([kept, layers[1]], outputs, reporter=silent())
     assert [layer.reused for layer in published] == [True, True]
     assert files(outputs.directory) == before
-    assert all(layer.reused for layer in publish(layers, outputs, silent()))
+    assert all(layer.reused for layer in publish(layers, outputs, reporter=silent()))
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_kept_layer_without_its_archive_is_warned_of(
     layers: list[LayerEnvironment], outputs: Outputs, change: Callable[[Path], object]
 ) -> None:
-    publish(layers, outputs, silent())
+    publish(layers, outputs, reporter=silent())
     change(outputs.directory / "cpython-3.12.tar.zst")
     said: list[tuple[Kind, str]] = []
-    kept = Kept(kind=LayerKind.RUNTIME, env_name="cpython-3.12")
+    kept = Kept(kind=LayerKind.RUNTIME, env_name="cpython-3.12", platform=PLATFORMS["linux_x86_64"])
     reporter = LineReporter(lambda *message: said.append(message))
-    published = publish([kept, layers[1]], outputs, reporter)
+    published = publish([kept, layers[1]], outputs, reporter=reporter)
     assert [layer.env_name for layer in published] == ["app-demo"]
     assert [text for kind, text in said if kind is Kind.WARNING and "cpython-3.12" in text]
 
@@ -301,12 +301,12 @@ def test_a_kept_layer_without_its_archive_is_warned_of(
 def test_a_kept_layer_for_another_platform_leaves_an_untagged_manifest(
     layers: list[LayerEnvironment], outputs: Outputs
 ) -> None:
-    publish(layers, outputs, silent())
+    publish(layers, outputs, reporter=silent())
     said: list[tuple[Kind, str]] = []
-    kept = Kept(kind=LayerKind.RUNTIME, env_name="cpython-3.12")
+    kept = Kept(kind=LayerKind.RUNTIME, env_name="cpython-3.12", platform=PLATFORMS["win_arm64"])
     elsewhere = replace(outputs, platform=PLATFORMS["win_arm64"])
     reporter = LineReporter(lambda *message: said.append(message))
-    published = publish([kept], elsewhere, reporter)
+    published = publish([kept], elsewhere, reporter=reporter)
     assert published == ()
     what = f"cpython-3.12 leaves the manifest: cpython-3.12.tar.zst is for {outputs.platform}"
     assert (Kind.WARNING, what) in said
@@ -325,21 +325,21 @@ def test_a_kept_layer_for_another_platform_leaves_an_untagged_manifest(
 def test_an_entry_that_is_not_ours_counts_as_absent(
     layers: list[LayerEnvironment], outputs: Outputs, damage: dict[str, object]
 ) -> None:
-    publish(layers, outputs, silent())
+    publish(layers, outputs, reporter=silent())
     document = json.loads(outputs.manifest.read_bytes())
     document["layers"]["runtimes"][0].update(damage)
     outputs.manifest.write_text(json.dumps(document), "utf-8")
     assert [entry["layer_name"] for _, entry in listed_entries(outputs.manifest)] == ["app-demo"]
     assert "cpython-3.12" not in published_before(outputs)
-    kept = Kept(kind=LayerKind.RUNTIME, env_name="cpython-3.12")
-    assert [layer.env_name for layer in publish([kept, layers[1]], outputs, silent())] == [
+    kept = Kept(kind=LayerKind.RUNTIME, env_name="cpython-3.12", platform=PLATFORMS["linux_x86_64"])
+    assert [layer.env_name for layer in publish([kept, layers[1]], outputs, reporter=silent())] == [
         "app-demo"
     ]
 
 
 def test_published_before(layers: list[LayerEnvironment], outputs: Outputs) -> None:
     assert published_before(outputs) == {}
-    published = publish(layers, outputs, silent())
+    published = publish(layers, outputs, reporter=silent())
     found = published_before(outputs)
     assert list(found) == ["cpython-3.12", "app-demo"]
     recipe, layer = found["app-demo"]
@@ -383,11 +383,11 @@ def test_a_failure_leaves_everything_as_it_was(
     first: bool,
 ) -> None:
     if not first:
-        publish(layers, outputs, silent())
+        publish(layers, outputs, reporter=silent())
     before = files(outputs.directory)
     changed = [replace(layer, key="sha256:other") for layer in layers]
     with pytest.raises(seen):
-        publish(changed, replace(outputs, format=Failing(failure)), silent())
+        publish(changed, replace(outputs, format=Failing(failure)), reporter=silent())
     assert files(outputs.directory) == before
     assert not list(outputs.directory.glob(".*"))
 
@@ -396,7 +396,11 @@ def test_a_failure_leaves_everything_as_it_was(
 def test_a_failure_while_putting_in_place_is_undone(
     layers: list[LayerEnvironment], outputs: Outputs, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
-    publish([*layers, make_layer(layers[0].path.parent / "old", name="app-old")], outputs, silent())
+    publish(
+        [*layers, make_layer(layers[0].path.parent / "old", name="app-old")],
+        outputs,
+        reporter=silent(),
+    )
     before = files(outputs.directory)
     (layers[0].path / "more").write_bytes(b"more")
     (layers[1].path / "more").write_bytes(b"more")
@@ -412,10 +416,10 @@ def test_a_failure_while_putting_in_place_is_undone(
         patched.setattr(Path, "replace", interrupted)
         patched.setattr(Path, "unlink", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            publish(changed, outputs, silent())
+            publish(changed, outputs, reporter=silent())
     assert files(outputs.directory) == before
     assert not list(outputs.directory.glob(".*"))
-    assert not any(layer.reused for layer in publish(changed, outputs, silent()))
+    assert not any(layer.reused for layer in publish(changed, outputs, reporter=silent()))
 
 
 def test_a_directory_in_the_way_is_not_touched(
@@ -425,7 +429,7 @@ def test_a_directory_in_the_way_is_not_touched(
     mine.parent.mkdir(parents=True)
     mine.write_bytes(b"mine")
     with pytest.raises(PublishError, match=r"app-demo\.tar\.zst"):
-        publish(layers, outputs, silent())
+        publish(layers, outputs, reporter=silent())
     assert files(outputs.directory) == files(mine.parent.parent)
     assert mine.read_bytes() == b"mine"
     assert list(files(outputs.directory)) == ["app-demo.tar.zst/mine"]
@@ -437,9 +441,11 @@ def test_without_hard_links_too(
     def refuse(*_args: object) -> None:
         raise OSError(1, "Operation not permitted")
 
-    publish(layers, outputs, silent())
+    publish(layers, outputs, reporter=silent())
     monkeypatch.setattr(os, "link", refuse)
-    again = publish([replace(layer, key="sha256:other") for layer in layers], outputs, silent())
+    again = publish(
+        [replace(layer, key="sha256:other") for layer in layers], outputs, reporter=silent()
+    )
     assert not any(layer.reused for layer in again)
     assert len(files(outputs.directory)) == 6
 
@@ -447,7 +453,7 @@ def test_without_hard_links_too(
 def test_a_file_in_place_of_the_directory(layers: list[LayerEnvironment], outputs: Outputs) -> None:
     outputs.directory.write_bytes(b"")
     with pytest.raises(PublishError, match="dist") as failure:
-        publish(layers, outputs, silent())
+        publish(layers, outputs, reporter=silent())
     assert failure.value.hint
 
 
@@ -457,7 +463,7 @@ def test_a_directory_that_may_not_be_written(
 ) -> None:
     outputs.directory.mkdir(mode=0o500)
     with pytest.raises(PublishError, match="dist") as failure:
-        publish(layers, outputs, silent())
+        publish(layers, outputs, reporter=silent())
     assert "may write" in (failure.value.hint or "")
 
 
@@ -484,7 +490,7 @@ env = make_layer(root / "app", content, key="sha256:other")
 FULL = """
 resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
 try:
-    publish([env], outputs, silent())
+    publish([env], outputs, reporter=silent())
 except PublishError as error:
     print(error)
 """
@@ -495,7 +501,7 @@ class Slow(ZstdTar):
         place.write_bytes(b"half")
         (root / "half").touch()
         time.sleep(60)
-publish([env], replace(outputs, format=Slow()), silent())
+publish([env], replace(outputs, format=Slow()), reporter=silent())
 """
 
 
@@ -516,7 +522,7 @@ def small_outputs(root: Path) -> Outputs:
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits for a process")
 def test_a_full_disk_says_what_to_do(tmp_path: Path) -> None:
     outputs = small_outputs(tmp_path)
-    publish([make_layer(tmp_path / "app")], outputs, silent())
+    publish([make_layer(tmp_path / "app")], outputs, reporter=silent())
     before = files(outputs.directory)
     run = subprocess.run(program(tmp_path, FULL), capture_output=True, text=True, check=True)
     assert f"cannot publish to {outputs.directory}: File too large" in run.stdout
@@ -528,7 +534,7 @@ def test_a_full_disk_says_what_to_do(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 def test_a_killed_run_leaves_earlier_outputs_and_nothing_for_long(tmp_path: Path) -> None:
     outputs = small_outputs(tmp_path)
-    publish([make_layer(tmp_path / "app")], outputs, silent())
+    publish([make_layer(tmp_path / "app")], outputs, reporter=silent())
     before = files(outputs.directory)
     with subprocess.Popen(program(tmp_path, KILLED)) as run:
         deadline = time.monotonic() + 60
@@ -539,7 +545,7 @@ def test_a_killed_run_leaves_earlier_outputs_and_nothing_for_long(tmp_path: Path
     assert private
     after = files(outputs.directory)
     assert {name: after[name] for name in after.keys() - private} == before
-    (layer,) = publish([make_layer(tmp_path / "app")], outputs, silent())
+    (layer,) = publish([make_layer(tmp_path / "app")], outputs, reporter=silent())
     assert layer.reused
     assert files(outputs.directory) == before
     assert not list(outputs.directory.glob(".*"))
@@ -548,9 +554,9 @@ def test_a_killed_run_leaves_earlier_outputs_and_nothing_for_long(tmp_path: Path
 def test_the_same_bytes_in_another_directory(
     layers: list[LayerEnvironment], outputs: Outputs, tmp_path: Path
 ) -> None:
-    first = publish(layers, outputs, silent())
+    first = publish(layers, outputs, reporter=silent())
     elsewhere = replace(outputs, directory=tmp_path / "else", state_file=tmp_path / "s.json")
-    second = publish(layers, elsewhere, silent())
+    second = publish(layers, elsewhere, reporter=silent())
     for one, other in zip(first, second, strict=True):
         assert_same_archives(one.archive, other.archive)
         assert one.metadata == other.metadata
@@ -571,15 +577,15 @@ def test_progress_is_in_bytes_and_complete(
             totals.append(total)
             return nullcontext(Bar())
 
-    publish(layers, outputs, Counting(lambda _kind, _text: None))
+    publish(layers, outputs, reporter=Counting(lambda _kind, _text: None))
     assert sum(totals) == sum(done) > 0
 
 
 def test_clean_removes_what_was_published_and_nothing_else(
     layers: list[LayerEnvironment], outputs: Outputs
 ) -> None:
-    publish(layers, outputs, silent())
-    publish(layers, replace(outputs, tagged=True), silent())
+    publish(layers, outputs, reporter=silent())
+    publish(layers, replace(outputs, tagged=True), reporter=silent())
     mine = outputs.directory / "mine.tar.zst"
     mine.write_bytes(b"mine")
     listed = published_outputs(outputs.directory)
@@ -593,7 +599,7 @@ def test_clean_removes_what_was_published_and_nothing_else(
 def test_clean_leaves_what_others_put_among_the_metadata(
     layers: list[LayerEnvironment], outputs: Outputs
 ) -> None:
-    publish(layers, outputs, silent())
+    publish(layers, outputs, reporter=silent())
     mine = outputs.manifest.with_name("notes.txt")
     mine.write_bytes(b"mine")
     clean(outputs.directory)

@@ -170,10 +170,17 @@ def _as_standalone(source: str) -> str:
     return f"{_HEADER}build_time_vars = {pprint.pformat(variables)}\n"
 
 
+_LAUNCHERS = ("venvlauncher.exe", "venvwlauncher.exe")
+if PythonVersion(3, 13) > VERSION:
+    _LAUNCHERS = ("python.exe", "pythonw.exe")
+
+
 def _windows_tree(root: Path) -> None:
     files = {
         "python.exe": b"MZ",
+        "pythonw.exe": b"MZ",
         "python3.dll": b"MZ",
+        **{f"Lib/venv/scripts/nt/{name}": b"MZ " + name.encode() for name in _LAUNCHERS},
         "DLLs/_ssl.pyd": b"MZ",
         "Lib/os.py": b"",
         "Lib/__pycache__/os.pyc": b"",

@@ -37,6 +37,10 @@ class Messages:
         """Return the messages of one kind."""
         return [text for found, text in self.lines if found is kind]
 
+    def of_steps(self) -> set[str]:
+        """Return what was begun, without the reasons."""
+        return {text.partition(":")[0] for text in self.of(Kind.STEP)}
+
     def steps(self, verb: str) -> list[str]:
         """Return the layers on which a step such as ``building`` was begun."""
         steps = self.of(Kind.STEP)
@@ -88,6 +92,11 @@ def run(
     """Do what a shell would do, with outputs in the project's ``dist``."""
     request = Request(**{"project": project.root, "goal": goal, "output_dir": project.dist, **more})  # type: ignore[arg-type]
     return perform(request, (messages or Messages()).reporter)
+
+
+def done(outcome: Outcome) -> tuple[tuple[str, str], ...]:
+    """Return what a run did: actions with the names of layers."""
+    return tuple((one.action, one.env_name) for one in outcome.done)
 
 
 def versions(lock: LayerLock) -> dict[str, str]:

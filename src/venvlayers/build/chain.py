@@ -22,6 +22,11 @@ from venvlayers.errors import BuildError
 from venvlayers.files import json_text, write_text
 from venvlayers.report import Kind, Reporter
 
+_LAUNCHERS = {
+    "python.exe": ("venvlauncher.exe", "python.exe"),
+    "pythonw.exe": ("venvwlauncher.exe", "pythonw.exe"),
+}
+"""What Windows' environments start, and what CPython calls it: from 3.13 on, and before."""
 _SHIPPED = Path(__file__).parent.parent / "shipped"
 _PATH_LINES = "_venvstacks.pth"
 LAYER_CONFIG = "share/venv/metadata/venvstacks_layer.json"
@@ -84,10 +89,11 @@ def copy_windows_launchers(env: Path, runtime_env: Path) -> None:
     """
     source = runtime_env / "Lib" / "venv" / "scripts" / "nt"
     (env / "Scripts").mkdir(parents=True, exist_ok=True)
-    for name in ("python.exe", "pythonw.exe"):
-        if not (source / name).is_file():
+    for name, names_there in _LAUNCHERS.items():
+        found = [source / there for there in names_there if (source / there).is_file()]
+        if not found:
             raise BuildError(f"the runtime has no launcher for environments: {source / name}")
-        shutil.copyfile(source / name, env / "Scripts" / name)
+        shutil.copyfile(found[0], env / "Scripts" / name)
 
 
 def link_layers(env: Path, chain: Chain, reporter: Reporter) -> None:

@@ -93,7 +93,7 @@ def remove_environment(place: Path) -> None:
 
 
 def _thin(run: Run, layer: LayerSpec) -> _Thin:
-    target = make_plan(run).targets[layer.env_name]
+    target = make_plan(run).targets[run.platform][layer.env_name]
     names = (target.deployed_name, *target.lower)
     return _Thin(
         layers={name: run.layout.environment(name, run.platform) for name in names},

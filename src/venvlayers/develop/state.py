@@ -23,6 +23,7 @@ from venvlayers.spec.table import did_you_mean
 from venvlayers.spec.uv_settings import FILE as UV_SETTINGS
 from venvlayers.workflow.run import Run, start
 from venvlayers.workflow.runtimes import fingerprint
+from venvlayers.workflow.targets import HOST
 
 _FORMAT = 1
 """Raised when a newer release would make such an environment differently."""
@@ -32,7 +33,7 @@ def request_for(wanted: Wanted) -> Request:
     """Return what makes a layer's environment, and those below it."""
     # That a layer is missing is said in `open_run`, in words that fit.
     choice = Choice(include=(escape(wanted.env_name),), allow_missing=True)
-    return Request(project=wanted.project, goal=Goal.BUILD, choice=choice)
+    return Request(project=wanted.project, goal=Goal.BUILD, choice=choice, platforms=(HOST,))
 
 
 def open_run(wanted: Wanted) -> tuple[Run, LayerSpec]:

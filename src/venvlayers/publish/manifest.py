@@ -6,6 +6,7 @@ from it, and a name in it never leads out of the output directory.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ METADATA_DIR = "__venvstacks__"
 
 _LAYERS_DIR = "env_metadata"
 _CHECKSUMS = "SHA256SUMS"
+_INDEX = "index.json"
 
 
 def tagged(name: str, platform: Platform | None) -> str:
@@ -31,6 +33,27 @@ def tagged(name: str, platform: Platform | None) -> str:
 def manifest_path(output_dir: Path, platform: Platform | None = None) -> Path:
     """Return the combined manifest's place; *platform* only when outputs are tagged."""
     return output_dir / METADATA_DIR / f"{tagged('venvstacks', platform)}.json"
+
+
+def index_path(output_dir: Path) -> Path:
+    """Return the place of the index of all manifests."""
+    return output_dir / METADATA_DIR / _INDEX
+
+
+def index(manifests: Iterable[tuple[Platform, bytes]]) -> Metadata:
+    """Return the index of the manifests of several platforms, with their contents.
+
+    It says where each manifest is, relative to the index, and what identifies it.
+    """
+    entries = [
+        {
+            "target_platform": platform.name,
+            "manifest": manifest_path(Path(), platform).name,
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
+        for platform, content in manifests
+    ]
+    return {"manifests": entries}
 
 
 def metadata_path(output_dir: Path, env_name: str, platform: Platform | None = None) -> Path:

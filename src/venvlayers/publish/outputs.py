@@ -6,7 +6,7 @@ manifest says is believed before the files were compared with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,13 +18,15 @@ from typing import Protocol
 from venvlayers.build.sources import AppModules
 from venvlayers.errors import PublishError
 from venvlayers.files import json_text, sha256_file
-from venvlayers.platforms import Platform
+from venvlayers.platforms import PLATFORMS, Platform
 from venvlayers.publish.canonical_tar import archive_time
 from venvlayers.publish.format import ArchiveFormat
 from venvlayers.publish.manifest import (
     METADATA_DIR,
     checksum,
     file_name,
+    index,
+    index_path,
     listed_checksums,
     listed_entries,
     listed_files,
@@ -120,6 +122,7 @@ class PublishedLayer:
     """A layer whose archive is in place.
 
     Attributes:
+        platform: What it is built for.
         kind: Runtime, framework or application.
         env_name: Its environment name.
         archive: The file.
@@ -127,6 +130,7 @@ class PublishedLayer:
         reused: Whether the archive was in place already.
     """
 
+    platform: Platform
     kind: LayerKind
     env_name: str
     archive: Path
@@ -169,7 +173,9 @@ def published_before(outputs: Outputs) -> dict[str, tuple[Recipe, PublishedLayer
 
 
 def _described(outputs: Outputs) -> Iterator[PublishedLayer]:
-    """Yield what the manifest lists, if the layer's metadata and the checksums say the same."""
+    """Yield what the manifest lists, if metadata, checksums and the index say the same."""
+    if not _is_indexed(outputs):
+        return
     sums = listed_checksums(outputs.directory, outputs.tag)
     for kind, entry in listed_entries(outputs.manifest):
         layer = kept_layer(kind, entry, outputs)
@@ -177,6 +183,34 @@ def _described(outputs: Outputs) -> Iterator[PublishedLayer]:
             own = metadata_path(outputs.directory, layer.env_name, outputs.tag)
             if own.is_file() and own.read_bytes() == json_text(entry).encode():
                 yield layer
+
+
+def _is_indexed(outputs: Outputs) -> bool:
+    """Tell whether there is an index if there has to be one, and it is right."""
+    place, text = index_path(outputs.directory), index_text(outputs.directory, {})
+    return (place.read_text("utf-8", "replace") if place.is_file() else None) == text
+
+
+def index_text(directory: Path, new: Mapping[Path, str]) -> str | None:
+    """Return the index of the manifests in *directory*; None if there are not several.
+
+    Args:
+        directory: Where outputs are.
+        new: What is going to be in place of manifests, or beside them.
+
+    Raises:
+        OSError: A manifest cannot be read.
+    """
+    contents = {platform: path.read_bytes() for path, platform in manifests(directory) if platform}
+    contents |= {
+        platform: new[path].encode()
+        for platform in PLATFORMS.values()
+        if (path := manifest_path(directory, platform)) in new
+    }
+    ordered = [
+        (platform, contents[platform]) for platform in PLATFORMS.values() if platform in contents
+    ]
+    return json_text(index(ordered)) if len(ordered) > 1 else None
 
 
 def kept_layer(kind: LayerKind, entry: Metadata, outputs: Outputs) -> PublishedLayer | None:
@@ -189,7 +223,14 @@ def kept_layer(kind: LayerKind, entry: Metadata, outputs: Outputs) -> PublishedL
     if not archive.startswith(f"{tagged(target, outputs.tag)}."):  # in whichever format
         return None
     path = outputs.directory / archive
-    return PublishedLayer(kind=kind, env_name=name, archive=path, metadata=entry, reused=True)
+    return PublishedLayer(
+        platform=outputs.platform,
+        kind=kind,
+        env_name=name,
+        archive=path,
+        metadata=entry,
+        reused=True,
+    )
 
 
 def intact(records: Iterable[Record]) -> set[str]:
@@ -221,7 +262,8 @@ def published_outputs(directory: Path) -> tuple[Path, ...]:
         files = [
             file for path, platform in found for file in listed_files(directory, path, platform)
         ]
-    return tuple(dict.fromkeys([*files, *(path for path, _platform in found)]))
+        indexes = [index_path(directory)] if found and index_path(directory).is_file() else []
+    return tuple(dict.fromkeys([*files, *(path for path, _platform in found), *indexes]))
 
 
 def clean(directory: Path) -> tuple[Path, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from venvlayers.build.model import LayerEnvironment
@@ -21,6 +21,7 @@ from venvlayers.publish.manifest import (
     checksums,
     checksums_path,
     combined,
+    index_path,
     listed_entries,
     listed_files,
     metadata_path,
@@ -30,6 +31,7 @@ from venvlayers.publish.outputs import (
     Outputs,
     PublishedLayer,
     explained,
+    index_text,
     is_as_listed,
     kept_layer,
 )
@@ -46,58 +48,98 @@ class Kept:
     Attributes:
         kind: Runtime, framework or application.
         env_name: Its environment name.
+        platform: What it was built for.
     """
 
     kind: LayerKind
     env_name: str
+    platform: Platform
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    """What is being published for one platform.
+
+    Attributes:
+        outputs: Where and how.
+        remembered: What was recorded about archives before.
+        records: What will be, by file name.
+        published: What the manifest is to list.
+        suffix: What is added to a layer's name in messages.
+    """
+
+    outputs: Outputs
+    remembered: Mapping[str, Record]
+    suffix: str
+    records: dict[str, Record] = field(default_factory=dict)
+    published: list[PublishedLayer] = field(default_factory=list)
 
 
 def publish(
     layers: Iterable[LayerEnvironment | Kept],
-    outputs: Outputs,
+    *outputs: Outputs,
     reporter: Reporter,
-    *,
     order: Sequence[str] = (),
     anew: Container[str] = (),
 ) -> tuple[PublishedLayer, ...]:
-    """Pack *layers* and describe them; return what the manifest lists.
+    """Pack *layers* and describe them; return what the manifests list.
 
-    Files that the manifest listed before and does not list now are removed (X19).
+    Files that a manifest listed before and does not list now are removed (X19).
 
     Args:
         layers: What to publish. Each is packed when it comes, so that others may be built
             meanwhile.
-        outputs: Where and how.
+        outputs: Where and how, for each platform; all in one directory.
         reporter: Where progress goes.
-        order: The environment names in the order that the manifest has; that of *layers* if empty.
+        order: The environment names in the order that manifests have; that of *layers* if empty.
         anew: The environment names of layers that are packed although their archive is in place.
 
     Raises:
-        PublishError: It cannot be done; earlier outputs are as they were.
+        PublishError: It cannot be done; earlier outputs, for all platforms, are as they were.
     """
-    with (
-        explained(outputs.directory),
-        staging_directory(outputs.directory, purpose="publish") as staging,
-    ):
-        remembered = read_records(outputs.state_file, outputs.directory)
-        records: dict[str, Record] = {}
-        published: list[PublishedLayer] = []
+    directory = outputs[0].directory
+    with explained(directory), staging_directory(directory, purpose="publish") as staging:
+        work = _work(outputs)
         for layer in layers:
-            if isinstance(layer, Kept):
-                published += _kept(layer, outputs, remembered, records, reporter)
-                continue
-            name = outputs.archive_name(layer.deployed_name)
-            before = None if layer.env_name in anew else remembered.get(name)
-            reused = _reusable(before, outputs.recipe(layer))
-            records[name] = reused or _pack(layer, outputs, staging, reporter)
-            published.append(_published(layer, records[name], reused=bool(reused)))
-            if reused:
-                reporter.say(Kind.STEP, f"keeping {layer.env_name}: its archive is in place")
-        published.sort(key=lambda layer: order.index(layer.env_name) if order else 0)
-        # Before the outputs: a record without its archive is harmless, and failing here too.
-        write_records(outputs.state_file, records)
-        _put_in_place(published, outputs, staging)
-    return tuple(published)
+            _add(layer, work[layer.platform], staging, reporter, anew)
+        for each in work.values():
+            each.published.sort(key=lambda layer: order.index(layer.env_name) if order else 0)
+            # Before the outputs: a record without its archive is harmless, and failing here too.
+            write_records(each.outputs.state_file, each.records)
+        _put_in_place(list(work.values()), directory, staging)
+    return tuple(layer for each in work.values() for layer in each.published)
+
+
+def _work(outputs: Sequence[Outputs]) -> dict[Platform, _Work]:
+    return {
+        one.platform: _Work(
+            outputs=one,
+            remembered=read_records(one.state_file, one.directory),
+            suffix=f" for {one.platform}" if len(outputs) > 1 else "",
+        )
+        for one in outputs
+    }
+
+
+def _add(
+    layer: LayerEnvironment | Kept,
+    work: _Work,
+    staging: Path,
+    reporter: Reporter,
+    anew: Container[str],
+) -> None:
+    """Pack a layer, or find that it is packed, and note what there is to say of it."""
+    if isinstance(layer, Kept):
+        work.published.extend(_kept(layer, work, reporter))
+        return
+    outputs, label = work.outputs, layer.env_name + work.suffix
+    name = outputs.archive_name(layer.deployed_name)
+    before = None if layer.env_name in anew else work.remembered.get(name)
+    reused = _reusable(before, outputs.recipe(layer))
+    work.records[name] = reused or _pack(layer, outputs, staging, reporter, label)
+    work.published.append(_published(layer, work.records[name], reused=bool(reused)))
+    if reused:
+        reporter.say(Kind.STEP, f"keeping {label}: its archive is in place")
 
 
 def _reusable(remembered: Record | None, recipe: Recipe) -> Record | None:
@@ -107,14 +149,18 @@ def _reusable(remembered: Record | None, recipe: Recipe) -> Record | None:
 
 
 def _pack(
-    environment: LayerEnvironment, outputs: Outputs, staging: Path, reporter: Reporter
+    environment: LayerEnvironment,
+    outputs: Outputs,
+    staging: Path,
+    reporter: Reporter,
+    name_shown: str,
 ) -> Record:
     """Write a new archive into *staging*, and return what its record will be."""
     contents = plan_contents(environment)
     recipe = outputs.recipe(environment)
     name = outputs.archive_name(environment.deployed_name)
     total = sum(part.size for part in tar_parts(contents, recipe.mtime))
-    label = f"publishing {environment.env_name}"
+    label = f"publishing {name_shown}"
     reporter.say(Kind.STEP, f"{label}: {human_size(contents.unpacked_size)}")
     start = time.perf_counter()
     with reporter.progress(label, total) as progress:
@@ -133,6 +179,7 @@ def _pack(
 
 def _published(environment: LayerEnvironment, record: Record, *, reused: bool) -> PublishedLayer:
     return PublishedLayer(
+        platform=environment.platform,
         kind=environment.kind,
         env_name=environment.env_name,
         archive=record.archive.path,
@@ -141,21 +188,16 @@ def _published(environment: LayerEnvironment, record: Record, *, reused: bool) -
     )
 
 
-def _kept(
-    layer: Kept,
-    outputs: Outputs,
-    remembered: Mapping[str, Record],
-    records: dict[str, Record],
-    reporter: Reporter,
-) -> list[PublishedLayer]:
+def _kept(layer: Kept, work: _Work, reporter: Reporter) -> list[PublishedLayer]:
     """Return what the manifest says of *layer*, and carry its record over."""
+    outputs, remembered = work.outputs, work.remembered
     for kind, entry in listed_entries(outputs.manifest):
         found = kept_layer(kind, entry, outputs)
         if found and (found.kind, found.env_name) == (layer.kind, layer.env_name):
             why = _why_not_kept(found, outputs.platform)
             if why is None:
                 if found.archive.name in remembered:
-                    records[found.archive.name] = remembered[found.archive.name]
+                    work.records[found.archive.name] = remembered[found.archive.name]
                 return [found]
             text = f"{layer.env_name} leaves the manifest: {found.archive.name} {why}"
             reporter.say(Kind.WARNING, text)
@@ -170,23 +212,44 @@ def _why_not_kept(found: PublishedLayer, platform: Platform) -> str | None:
     return None if is_as_listed(found) else "is missing or damaged"
 
 
-def _put_in_place(published: Sequence[PublishedLayer], outputs: Outputs, staging: Path) -> None:
-    before = set(listed_files(outputs.directory, outputs.manifest, outputs.tag))
-    texts = {
-        metadata_path(outputs.directory, layer.env_name, outputs.tag): json_text(layer.metadata)
-        for layer in published
-    }
-    if sums := checksums(layer.metadata for layer in published):
-        texts[checksums_path(outputs.directory, outputs.tag)] = sums
-    manifest = combined((layer.kind, layer.metadata) for layer in published)
-    texts[outputs.manifest] = json_text(manifest)
+def _put_in_place(work: Sequence[_Work], directory: Path, staging: Path) -> None:
+    """Put archives in place, then what is said of them, the index last."""
     moves = [
-        (staging / layer.archive.name, layer.archive) for layer in published if not layer.reused
+        (staging / layer.archive.name, layer.archive)
+        for each in work
+        for layer in each.published
+        if not layer.reused
     ]
+    texts: dict[Path, str] = {}
+    for each in work:
+        texts |= _texts(each)
+    before = {
+        file
+        for each in work
+        for file in listed_files(directory, each.outputs.manifest, each.outputs.tag)
+    }
+    if (listing := index_text(directory, texts)) is not None:
+        texts[index_path(directory)] = listing
+    elif index_path(directory).is_file():
+        before.add(index_path(directory))
     for number, (place, text) in enumerate(texts.items()):
         if not place.is_file() or place.read_bytes() != text.encode():
             new = staging / f"{number}.text"
             new.write_bytes(text.encode())
             moves.append((new, place))
-    superseded = before - texts.keys() - {layer.archive for layer in published}
-    put_in_place(staging, moves, sorted(superseded))
+    archives = {layer.archive for each in work for layer in each.published}
+    put_in_place(staging, moves, sorted(before - texts.keys() - archives))
+
+
+def _texts(work: _Work) -> dict[Path, str]:
+    """Return what is said of the archives for one platform, by place, the manifest last."""
+    directory, tag = work.outputs.directory, work.outputs.tag
+    texts = {
+        metadata_path(directory, layer.env_name, tag): json_text(layer.metadata)
+        for layer in work.published
+    }
+    if sums := checksums(layer.metadata for layer in work.published):
+        texts[checksums_path(directory, tag)] = sums
+    manifest = combined((layer.kind, layer.metadata) for layer in work.published)
+    texts[work.outputs.manifest] = json_text(manifest)
+    return texts

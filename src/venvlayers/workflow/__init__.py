@@ -23,8 +23,7 @@ from venvlayers.request import LockPolicy, Request
 from venvlayers.workflow.job import append_summary, listed_before
 from venvlayers.workflow.outcome import Outcome
 from venvlayers.workflow.outlook import make_plan
-from venvlayers.workflow.outputs import is_tagged
-from venvlayers.workflow.run import Run, is_locked, start
+from venvlayers.workflow.run import Run, is_locked, is_tagged, start
 
 if TYPE_CHECKING:
     from venvlayers.publish.metadata import Metadata
@@ -50,9 +49,10 @@ def perform(request: Request, reporter: Reporter) -> Outcome:
 
 def _perform(request: Request, reporter: Reporter) -> Outcome:
     run = start(request, reporter)
-    before = listed_before(run)
+    before = [(one, listed_before(one)) for one in run.each]
     outcome = _done(run)
-    append_summary(run, outcome.published, before)
+    for one, listed in before:
+        append_summary(one, outcome.published_for(one.platform), listed)
     return outcome
 
 
@@ -60,18 +60,23 @@ def _done(run: Run) -> Outcome:
     """Do what there is to do, and return what was done."""
     plan = make_plan(run)
     if plan.is_done:
-        return _outcome(run, plan, tuple(layer for _, layer in run.published_before.values()))
+        return _outcome(run, plan, _in_place(run))
     _refuse(run, plan)
     from venvlayers.workflow.places import require_places  # noqa: PLC0415
     from venvlayers.workflow.stages import carry_out, require_output_dir  # noqa: PLC0415
 
-    require_places(run)
-    require_output_dir(run)
+    for one in run.each:
+        require_places(one)
+        require_output_dir(one)
     with guarded(run.layout, run.spec.root, run.reporter):
         run = replace(run)  # forgets what was in place: another build may have changed it
         plan = make_plan(run)
         _refuse(run, plan)
         return _outcome(run, plan, carry_out(run, plan))
+
+
+def _in_place(run: Run) -> tuple[PublishedLayer, ...]:
+    return tuple(layer for one in run.each for _, layer in one.published_before.values())
 
 
 def preview(request: Request, reporter: Reporter) -> Plan:
@@ -86,7 +91,8 @@ def preview(request: Request, reporter: Reporter) -> Plan:
 def requested(request: Request, reporter: Reporter) -> Metadata:
     """Return the manifest that publishing would write, without what only archives tell.
 
-    Nothing is done, and nothing has to be built for it; locks have to be valid.
+    For several platforms it is an object of manifests, by the names of platforms. Nothing is
+    done, and nothing has to be built for it; locks have to be valid.
 
     Raises:
         VenvstacksError: The specification, the request or a lock cannot be used.
@@ -96,7 +102,8 @@ def requested(request: Request, reporter: Reporter) -> Metadata:
     _refuse_locks(plan.blocked("lock"))
     from venvlayers.workflow.stages import requested_manifest  # noqa: PLC0415
 
-    return requested_manifest(run, plan)
+    found = {one.platform.name: requested_manifest(one, plan) for one in run.each}
+    return {"platforms": found} if run.several else found[run.platform.name]
 
 
 def _refuse(run: Run, plan: Plan) -> None:
@@ -127,27 +134,43 @@ def _refuse_locks(blocked: Iterable[Step]) -> None:
 
 
 def _listed(steps: Iterable[Step]) -> str:
-    return "\n".join(f"  - {step.env_name}: {step.reason}" for step in steps)
+    listed = [(step.env_name, step.platform, step.reason) for step in steps]
+    several = len({platform for _name, platform, _reason in listed}) > 1
+    return "\n".join(
+        f"  - {name} for {platform}: {reason}" if several else f"  - {name}: {reason}"
+        for name, platform, reason in listed
+    )
 
 
 def _outcome(run: Run, plan: Plan, published: tuple[PublishedLayer, ...]) -> Outcome:
-    from venvlayers.publish.manifest import manifest_path  # noqa: PLC0415
-
-    artifact = {
-        Goal.LOCK: run.layout.lock_dir,
-        Goal.BUILD: run.layout.environments(run.platform),
-        Goal.PUBLISH: manifest_path(run.output_dir, run.platform if is_tagged(run) else None),
-        Goal.EXPORT: run.output_dir,
-    }[plan.goal]
     order = {name: number for number, name in enumerate(run.order)}
-    listed = sorted(published, key=lambda layer: order.get(layer.env_name, len(order)))
+    ranks = {platform: number for number, platform in enumerate(run.platforms)}
+    listed = sorted(
+        published,
+        key=lambda layer: (ranks[layer.platform], order.get(layer.env_name, len(order))),
+    )
     return Outcome(
         plan=plan,
-        artifact=artifact,
+        artifact=_artifact(run, plan.goal),
         done=tuple(run.done),
         changes=dict(run.changes),
         published=tuple(listed),
     )
+
+
+def _artifact(run: Run, goal: Goal) -> Path:
+    """Return what stands for the result."""
+    from venvlayers.publish.manifest import index_path, manifest_path  # noqa: PLC0415
+
+    if goal is Goal.LOCK:
+        return run.layout.lock_dir
+    if goal is Goal.BUILD:
+        return run.layout.build_dir if run.several else run.layout.environments(run.platform)
+    if goal is Goal.EXPORT:
+        return run.outputs_dir
+    if run.several:
+        return index_path(run.output_dir)
+    return manifest_path(run.output_dir, run.platform if is_tagged(run) else None)
 
 
 def clean(output_dir: Path) -> None:

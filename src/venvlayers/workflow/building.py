@@ -27,9 +27,11 @@ from venvlayers.lock.state import lock_states
 from venvlayers.plan import Plan, Target
 from venvlayers.planning import buildable, targets
 from venvlayers.report import Kind
-from venvlayers.workflow.run import Run
+from venvlayers.workflow.run import Done, Run
 from venvlayers.workflow.runtimes import all_sources, fingerprint, runtime_context
 from venvlayers.workflow.steps import step
+
+_Building = Future[LayerEnvironment]
 
 
 def build_context(run: Run) -> BuildContext:
@@ -47,33 +49,47 @@ def build_context(run: Run) -> BuildContext:
 def build_stage(
     run: Run, plan: Plan, locks: Mapping[str, LayerLock]
 ) -> Generator[LayerEnvironment, None, None]:
-    """Yield the environment of every selected layer for this platform, built where it has to be.
+    """Yield every selected layer's environments, one a platform, built where they have to be.
 
-    Environments only hold paths to those below, so they are filled side by side, and come
-    in the order in which they are ready. The generator is to be closed.
+    Environments only hold paths to those below, so they are filled side by side, also those
+    for different platforms, and come in the order in which they are ready. The generator is
+    to be closed.
     """
-    context = build_context(run)
-    orders = [
-        Order(target=target, lock=locks[target.layer.env_name])
-        for target in final_targets(run, plan)
-    ]
+    work = [(one, _orders(one, plan, locks)) for one in run.each]
     pool = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1))
-    built: dict[str, Future[LayerEnvironment]] = {}
+    built: list[dict[str, _Building]] = []
     try:
-        for order in orders:
-            # In this order, so what a task waits for has begun before it.
-            lower = [built[name] for name in order.layer.lower if name in built]
-            built[order.layer.env_name] = pool.submit(_built, run, order, context, lower)
-        waiting = list(built.values())
+        for one, orders in work:
+            built.append(_submitted(pool, one, orders))
+        waiting = [future for here in built for future in here.values()]
         while waiting:
             done, _ = wait(waiting, return_when=FIRST_COMPLETED)
             ready = next(future for future in waiting if future in done)
             waiting.remove(ready)
             yield ready.result()
-        _tell_of_libraries(run, orders, {name: future.result() for name, future in built.items()})
+        for (one, orders), here in zip(work, built, strict=True):
+            _tell_of_libraries(one, orders, {name: made.result() for name, made in here.items()})
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-        _wait_out(built.values())
+        _wait_out(future for here in built for future in here.values())
+
+
+def _orders(run: Run, plan: Plan, locks: Mapping[str, LayerLock]) -> list[Order]:
+    return [
+        Order(target=target, lock=locks[target.layer.env_name])
+        for target in final_targets(run, plan)
+    ]
+
+
+def _submitted(pool: ThreadPoolExecutor, run: Run, orders: Iterable[Order]) -> dict[str, _Building]:
+    """Have the environments for one platform built, and return what is being built, by name."""
+    context = build_context(run)
+    built: dict[str, _Building] = {}
+    for order in orders:
+        # In this order, so what a task waits for has begun before it.
+        lower = [built[name] for name in order.layer.lower if name in built]
+        built[order.layer.env_name] = pool.submit(_built, run, order, context, lower)
+    return built
 
 
 def _tell_of_libraries(
@@ -83,10 +99,10 @@ def _tell_of_libraries(
     excluded = {order.layer.env_name: order.layer.dynlib_exclude for order in orders}
     for order in orders:
         name = order.layer.env_name
-        if ("build", name) in run.done:
+        if Done("build", name, run.platform) in run.done:
             lower = [environments[below] for below in order.layer.lower if below in environments]
             for found in libraries_elsewhere(environments[name], lower, excluded):
-                run.reporter.say(Kind.WARNING, found.warning(name))
+                run.reporter.say(Kind.WARNING, found.warning(run.label(name)))
 
 
 def final_targets(run: Run, plan: Plan) -> list[Target]:
@@ -131,6 +147,6 @@ def _built(
         )
     if looks_below(order, context):
         wait(lower)
-    run.done.append(("build", name))
-    with step(run, f"building {name}"):
+    run.note("build", name)
+    with step(run, f"building {run.label(name)}"):
         return build_layer(order, context)

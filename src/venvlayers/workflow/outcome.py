@@ -12,7 +12,9 @@ from venvlayers.report import human_size
 
 if TYPE_CHECKING:
     from venvlayers.lock.model import Change
+    from venvlayers.platforms import Platform
     from venvlayers.publish.outputs import PublishedLayer
+    from venvlayers.workflow.run import Done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,22 +24,33 @@ class Outcome:
     Attributes:
         plan: What there was to do.
         artifact: The manifest, or the directory, that stands for the result.
-        done: What was cleaned, locked, built and exported: actions with the names of layers.
+        done: What was cleaned, locked, built and exported.
         changes: What changed in locks, by environment name.
-        published: The layers that the manifest lists, also those that were in place.
+        published: The layers that manifests list, also those that were in place.
     """
 
     plan: Plan
     artifact: Path
-    done: tuple[tuple[str, str], ...] = ()
+    done: tuple[Done, ...] = ()
     changes: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
     published: tuple[PublishedLayer, ...] = ()
+
+    def published_for(self, platform: Platform) -> tuple[PublishedLayer, ...]:
+        """Return the layers that the manifest of one platform lists."""
+        return tuple(layer for layer in self.published if layer.platform == platform)
 
     def as_json(self) -> dict[str, Any]:
         """Return the outcome as a JSON value."""
         return {
             "artifact": str(self.artifact),
-            "done": [{"action": action, "layer": layer} for action, layer in self.done],
+            "done": [
+                {
+                    "action": done.action,
+                    "layer": done.env_name,
+                    "platform": done.platform.name if done.platform else None,
+                }
+                for done in self.done
+            ],
             "lock_changes": {
                 name: [asdict(change) for change in changes]
                 for name, changes in self.changes.items()
@@ -49,7 +62,8 @@ class Outcome:
 def summary(outcome: Outcome) -> list[str]:
     """Return what was made, a line each, for people."""
     if outcome.plan.goal is not Goal.PUBLISH:
-        return [f"{action}: {layer}" for action, layer in outcome.done] or ["nothing to do"]
+        several = len(outcome.plan.platforms) > 1
+        return [_line(done, several=several) for done in outcome.done] or ["nothing to do"]
     rows = [
         (
             layer.archive.name,
@@ -64,6 +78,11 @@ def summary(outcome: Outcome) -> list[str]:
         f"{name:<{widths[0]}}  {size:>{widths[1]}}  {digest}  {state}"
         for name, size, digest, state in rows
     ] or ["nothing to do"]
+
+
+def _line(done: Done, *, several: bool) -> str:
+    line = f"{done.action}: {done.env_name}"
+    return f"{line} for {done.platform}" if several and done.platform else line
 
 
 def change_table(changes: Sequence[Change]) -> Iterator[str]:

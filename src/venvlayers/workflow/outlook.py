@@ -21,18 +21,15 @@ def make_plan(run: Run) -> Plan:
     Raises:
         VenvstacksError: A lock is damaged, or an option names what there is not.
     """
-    outlook = Outlook(
+    outlooks = {one.platform: _outlook(one) for one in run.each}
+    return plan_stack(run.spec, run.layout, run.request.goal, outlooks, selection=run.selection)
+
+
+def _outlook(run: Run) -> Outlook:
+    return Outlook(
         fingerprint=fingerprint(run),
         built_key=lambda name: recorded_key(run.layout, name, run.platform),
         outputs=lambda: _outputs_in_place(run),
-    )
-    return plan_stack(
-        run.spec,
-        run.layout,
-        run.request.goal,
-        run.platform,
-        outlook=outlook,
-        selection=run.selection,
     )
 
 

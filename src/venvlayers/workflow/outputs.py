@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from venvlayers.errors import PublishError, SelectionError
 from venvlayers.spec.table import did_you_mean
+from venvlayers.workflow.run import Run, is_tagged
 
 if TYPE_CHECKING:
     from venvlayers.publish.format import ArchiveFormat
     from venvlayers.publish.outputs import Outputs
-    from venvlayers.workflow.run import Run
 
 _LATEST = 8**11 - 1
 """The latest time, in the year 2242, that the header of a tar's member has room for."""
@@ -55,12 +55,6 @@ def _archive_format(run: Run) -> ArchiveFormat:
         meant = did_you_mean(name, formats) or f"the formats are {', '.join(sorted(formats))}"
         raise SelectionError(f"there is no archive format {name!r}", hint=meant)
     return formats[name]
-
-
-def is_tagged(run: Run) -> bool:
-    """Tell whether names of outputs have the platform in them."""
-    said = (run.request.tag_outputs, run.spec.options.tag_outputs, run.request.tags_by_default)
-    return next(value for value in said if value is not None)
 
 
 def source_date_epoch() -> int | None:

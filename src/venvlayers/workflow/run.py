@@ -13,17 +13,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from venvlayers.errors import BuildError, LockError, SelectionError
+from venvlayers.errors import LockError, SelectionError
 from venvlayers.layout import Layout
 from venvlayers.lock.model import Upgrade
-from venvlayers.plan import OUTPUT_ACTIONS, Goal
-from venvlayers.planning import buildable
-from venvlayers.platforms import Platform, host_platform
+from venvlayers.plan import Goal
+from venvlayers.platforms import Platform
 from venvlayers.report import Kind, Reporter
 from venvlayers.request import Request
 from venvlayers.selection import Selection, select
 from venvlayers.spec.model import StackSpec
 from venvlayers.spec.parse import load
+from venvlayers.workflow.targets import choose_platforms
 
 if TYPE_CHECKING:
     from venvlayers.deploy.exported import ExportRecipe
@@ -34,18 +34,35 @@ if TYPE_CHECKING:
 _OUTPUT_DIRS = {Goal.PUBLISH: "_artifacts", Goal.EXPORT: "_export"}
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Something that was done.
+
+    Attributes:
+        action: As in `Step`.
+        env_name: The layer's environment name.
+        platform: What for; None for locks.
+    """
+
+    action: str
+    env_name: str
+    platform: Platform | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One run.
+    """One run, seen from one of its platforms.
 
     Attributes:
         request: What was asked for.
         spec: The stack.
         layout: Where its files are.
-        platform: What to build for: this machine.
+        platform: What to build for.
+        platforms: All that it builds for, in order; see `each`.
+        named: Whether somebody named them.
         selection: What is to be done with each layer.
         reporter: Where messages go.
-        done: What was cleaned, locked, built and exported: actions with the names of layers.
+        done: What was cleaned, locked, built and exported.
         changes: What changed in locks, by environment name.
     """
 
@@ -53,16 +70,43 @@ class Run:
     spec: StackSpec
     layout: Layout
     platform: Platform
+    platforms: tuple[Platform, ...]
     selection: Selection
     reporter: Reporter
-    done: list[tuple[str, str]] = field(default_factory=list)
+    named: bool = False
+    done: list[Done] = field(default_factory=list)
     changes: dict[str, tuple[Change, ...]] = field(default_factory=dict)
 
     @property
     def output_dir(self) -> Path:
         """Where archives or exports go."""
+        # Exports have the names that layers are deployed by, and nothing of the platform.
+        is_apart = self.several and self.request.goal is Goal.EXPORT
+        return self.outputs_dir / self.platform.name if is_apart else self.outputs_dir
+
+    @property
+    def outputs_dir(self) -> Path:
+        """Where the outputs of all its platforms go."""
         default = _OUTPUT_DIRS.get(self.request.goal, "_artifacts")
         return below(self.spec, self.request.output_dir or Path(default))
+
+    @property
+    def several(self) -> bool:
+        """Whether it is for more than one platform."""
+        return len(self.platforms) > 1
+
+    @cached_property
+    def each(self) -> tuple[Run, ...]:
+        """This run for each of its platforms; they note together what was done."""
+        return tuple(replace(self, platform=platform) for platform in self.platforms)
+
+    def label(self, env_name: str) -> str:
+        """Return what a layer is called in messages: with its platform, if there are several."""
+        return f"{env_name} for {self.platform}" if self.several else env_name
+
+    def note(self, action: str, env_name: str) -> None:
+        """Note what was done with a layer on this platform."""
+        self.done.append(Done(action, env_name, self.platform))
 
     @property
     def upgrade(self) -> Upgrade:
@@ -121,7 +165,7 @@ def start(request: Request, reporter: Reporter) -> Run:
     Raises:
         SpecError: The specification cannot be used.
         SelectionError: The request does not fit it.
-        BuildError: Nothing can be built on this machine.
+        BuildError: No layer is made for the platform.
     """
     spec = load(request.project)
     for warning in spec.warnings:
@@ -129,16 +173,19 @@ def start(request: Request, reporter: Reporter) -> Run:
     selection = select(spec, request.wish(locked=_is_locked(request)), request.choice)
     for text in selection.warnings:
         reporter.say(Kind.WARNING, text)
+    platforms = choose_platforms(request, spec, selection)
     run = Run(
         request=request,
         spec=spec,
         layout=stack_layout(spec, request.build_dir),
-        platform=this_machine(),
+        platform=platforms.chosen[0],
+        platforms=platforms.chosen,
+        named=platforms.named,
         selection=selection,
         reporter=reporter,
     )
     _refuse_changes(run)
-    _require_buildable(run)
+    _require_distinct_names(run)
     return run
 
 
@@ -148,16 +195,14 @@ def stack_layout(spec: StackSpec, build_dir: Path | None) -> Layout:
     return replace(layout, build_dir=below(spec, build_dir)) if build_dir else layout
 
 
-def this_machine() -> Platform:
-    """Return the platform to build for.
+def is_tagged(run: Run) -> bool:
+    """Tell whether names of outputs have the platform in them.
 
-    Raises:
-        BuildError: It is none that we know.
+    Who names platforms may name others tomorrow, and have both in one place.
     """
-    try:
-        return host_platform()
-    except LookupError as error:
-        raise BuildError(str(error)) from error
+    by_default = run.named or run.request.tags_by_default
+    said = (run.request.tag_outputs, run.spec.options.tag_outputs, by_default)
+    return next(value for value in said if value is not None)
 
 
 def _is_locked(request: Request) -> bool:
@@ -179,15 +224,11 @@ def _refuse_changes(run: Run) -> None:
         )
 
 
-def _require_buildable(run: Run) -> None:
-    selected = [(layer, run.selection.of(layer.env_name)) for layer in run.spec.layers]
-    if run.request.goal in OUTPUT_ACTIONS:
-        wanted = [layer for layer, operations in selected if operations.publish]
-    else:
-        wanted = [layer for layer, operations in selected if operations.build]
-    is_asked = bool(wanted) or not selected
-    if run.request.goal >= Goal.BUILD and is_asked and not buildable(wanted, run.platform):
-        raise BuildError(
-            f"no layer is made for {run.platform}, which this machine is",
-            hint="add it to `platforms`, or build on another machine",
+def _require_distinct_names(run: Run) -> None:
+    """Refuse to give outputs of several platforms the same names."""
+    if run.several and run.request.goal is Goal.PUBLISH and not is_tagged(run):
+        raise SelectionError(
+            "outputs of several platforms need the platform in their names, which --no-tag-outputs"
+            " or `tag-outputs` rules out",
+            hint="leave that out, or publish platform by platform to a directory for each",
         )

@@ -44,7 +44,7 @@ from venvlayers.transaction import staging_directory
 from venvlayers.workflow.building import build_context, build_stage, final_targets
 from venvlayers.workflow.outcome import change_table
 from venvlayers.workflow.outputs import outputs, source_date_epoch
-from venvlayers.workflow.run import Run
+from venvlayers.workflow.run import Done, Run
 from venvlayers.workflow.runtimes import all_sources, runtime_context
 from venvlayers.workflow.steps import step
 
@@ -74,7 +74,8 @@ def carry_out(run: Run, plan: Plan) -> tuple[PublishedLayer, ...]:
     Raises:
         VenvstacksError: A stage cannot be done; earlier outputs are as they were.
     """
-    _clean_stage(run)
+    for one in run.each:
+        _clean_stage(one)
     locks = _lock_stage(run, plan)
     if run.request.goal is Goal.LOCK:
         return ()
@@ -83,7 +84,9 @@ def carry_out(run: Run, plan: Plan) -> tuple[PublishedLayer, ...]:
             return _publish_stage(run, environments)
         made = sorted(environments, key=lambda made: run.order.index(made.env_name))
     if run.request.goal is Goal.EXPORT:
-        _export_stage(run, _to_publish(run, made))
+        for one in run.each:
+            here = [environment for environment in made if environment.platform == one.platform]
+            _export_stage(one, _to_publish(run, here))
     return ()
 
 
@@ -92,8 +95,8 @@ def _clean_stage(run: Run) -> None:
         if operations.clean and remove_environment(
             run.layout, name, run.platform, others=frozenset(run.order)
         ):
-            run.done.append(("clean", name))
-            run.reporter.say(Kind.STEP, f"removed the environment of {name}")
+            run.note("clean", name)
+            run.reporter.say(Kind.STEP, f"removed the environment of {run.label(name)}")
 
 
 def _lock_stage(run: Run, plan: Plan) -> dict[str, LayerLock]:
@@ -115,7 +118,7 @@ def _lock_stage(run: Run, plan: Plan) -> dict[str, LayerLock]:
         if state.saved and not state.outdated:
             locks[layer.env_name] = _loaded(state.saved, layer, lower)
         else:
-            run.done.append(("lock", layer.env_name))
+            run.done.append(Done("lock", layer.env_name))
             with step(run, f"locking {layer.env_name}", state.outdated):
                 new.append(lock_layer(run.spec, layer, lower, context))
             locks[layer.env_name] = new[-1].lock
@@ -187,7 +190,8 @@ def _to_publish(run: Run, made: Iterable[LayerEnvironment]) -> Iterator[LayerEnv
 
 def _publish_stage(run: Run, made: Iterable[LayerEnvironment]) -> tuple[PublishedLayer, ...]:
     def layers() -> Iterator[LayerEnvironment | Kept]:
-        yield from kept(run)
+        for one in run.each:
+            yield from kept(one)
         yield from _to_publish(run, made)
 
     forced = {
@@ -195,20 +199,28 @@ def _publish_stage(run: Run, made: Iterable[LayerEnvironment]) -> tuple[Publishe
         for name, operations in run.selection.operations.items()
         if operations.publish is Extent.YES
     }
-    published = publish(layers(), outputs(run), run.reporter, order=run.order, anew=forced)
-    for name, below in left_behind(layer.metadata for layer in published):
+    everywhere = [outputs(one) for one in run.each]
+    published = publish(layers(), *everywhere, reporter=run.reporter, order=run.order, anew=forced)
+    for one in run.each:
+        _tell_of_left_behind(one, published)
+    return published
+
+
+def _tell_of_left_behind(run: Run, published: Iterable[PublishedLayer]) -> None:
+    here = [layer.metadata for layer in published if layer.platform == run.platform]
+    for name, below in left_behind(here):
         what = (
-            f"{name}, which was left as it is, stands on {below}, which is not published any more"
+            f"{run.label(name)}, which was left as it is, stands on {below}, which is not"
+            " published any more"
         )
         run.reporter.say(Kind.WARNING, f"{what}: publish both, as --publish-derived does")
-    return published
 
 
 def kept(run: Run) -> Iterator[Kept]:
     """Yield the layers of the stack that are not published now, and stay in the manifest."""
     for layer in buildable(run.spec.layers, run.platform):
         if not run.selection.of(layer.env_name).publish:
-            yield Kept(kind=layer.kind, env_name=layer.env_name)
+            yield Kept(kind=layer.kind, env_name=layer.env_name, platform=run.platform)
 
 
 def _export_stage(run: Run, made: Iterable[LayerEnvironment]) -> None:
@@ -222,7 +234,8 @@ def _export_stage(run: Run, made: Iterable[LayerEnvironment]) -> None:
         if run.selection.of(layer.env_name).publish is Extent.YES
         or in_place.get(layer.env_name) != recipes[layer.env_name]
     ]
-    run.done.extend(("local-export", layer.env_name) for layer in new)
+    for layer in new:
+        run.note("local-export", layer.env_name)
     with step(run, f"exporting to {run.output_dir}"), explained(run.output_dir):
         export(new, run.output_dir, timestamp=timestamp, reporter=run.reporter)
         others = [layer.env_name for layer in kept(run)]
@@ -241,6 +254,10 @@ def _export_stage(run: Run, made: Iterable[LayerEnvironment]) -> None:
 
 def requested_manifest(run: Run, plan: Plan) -> Metadata:
     """Return what would be said of the layers that would be published; nothing is written.
+
+    Args:
+        run: For the platform in question.
+        plan: What there is to do, for this and perhaps other platforms.
 
     Raises:
         LockError: A lock was changed since the plan was made.

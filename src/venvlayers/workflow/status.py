@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from venvlayers.lock.state import LockState, lock_states
-from venvlayers.plan import OUTPUT_ACTIONS, Goal, Need, Plan
+from venvlayers.plan import OUTPUT_ACTIONS, Goal, Need, Plan, Step
 from venvlayers.report import Kind, Reporter
 from venvlayers.request import Request
 from venvlayers.selection import Extent, Operations, related
@@ -104,15 +104,17 @@ _MARKS = {Need.YES: " ", Need.MAYBE: "?", Need.BLOCKED: "!"}
 
 def _to_do(plan: Plan) -> list[str]:
     steps = [step for step in plan.steps if step.need is not Need.NO]
-    widths = [
-        max((len(text) for text in texts), default=0)
-        for texts in ([step.action for step in steps], [step.env_name for step in steps])
-    ]
+    rows = [(step.action, _named(step, plan)) for step in steps]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(2)]
     return [
-        f"  {_MARKS[step.need]} {step.action:<{widths[0]}}  {step.env_name:<{widths[1]}}  "
-        f"{step.reason}"
-        for step in steps
+        f"  {_MARKS[step.need]} {action:<{widths[0]}}  {name:<{widths[1]}}  {step.reason}"
+        for step, (action, name) in zip(steps, rows, strict=True)
     ]
+
+
+def _named(step: Step, plan: Plan) -> str:
+    several = step.platform and len(plan.platforms) > 1
+    return f"{step.env_name} for {step.platform}" if several else step.env_name
 
 
 def stack_status(request: Request, reporter: Reporter) -> StackStatus:
@@ -174,7 +176,7 @@ def _words(layer: LayerSpec, plan: Plan) -> Iterator[str]:
         yield "reset-lock"
     if operations.clean:
         yield "clean"
-    here = plan.platform in layer.platforms
+    here = any(platform in layer.platforms for platform in plan.platforms)
     for word, extent in _extents(operations, plan.goal):
         if extent and (here or word == "lock"):
             yield word if extent is Extent.YES else f"{word}-if-needed"

@@ -106,7 +106,9 @@ class LocalSource:
             raise PythonUnavailableError(
                 f"{pin} was found on a machine, which serves only {here}; it cannot be had for"
                 f" {platform}",
-                hint='set `runtime-source = "managed"`, and lock again',
+                hint='set `runtime-source = "managed"` and lock again, which fetches a Python for'
+                " each platform; where that is not to be had, name a mirror in"
+                " UV_PYTHON_INSTALL_MIRROR",
             )
         if known := records.recall(pin.version):
             return known
