@@ -7,11 +7,13 @@ need nothing that was installed before.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import nox
+from nox.command import CommandFailed
 
 nox.needs_version = ">=2024.4.15"
 nox.options.default_venv_backend = "virtualenv"  # the one that comes with nox
@@ -28,6 +30,7 @@ TEST_TOOLS = (
     "pytest-xdist>=3.6",
     "validate-pyproject>=0.23",
 )
+_PYPY_PACKAGES = ("pypy3", "pypy3-lib", "pypy3-dev")
 CHECKED = ("src", "hatch_plugin", "noxfile.py", "tools", "tests/support", "tests/conftest.py")
 
 
@@ -70,6 +73,32 @@ def _find_python(series: str) -> str | None:
         places += sorted(shim.parent.glob("versions/*/bin"))
     found = (place / f"python{series}" for place in places)
     return next((str(program) for program in found if program.is_file()), None)
+
+
+@nox.session
+def pypy(session: nox.Session) -> None:
+    """Test stacks on a real PyPy: Debian's, unpacked where nothing else sees it."""
+    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        session.skip("needs apt-get and dpkg-deb, which have a PyPy to test with")
+    home = Path(session.virtualenv.location).resolve().parent / "pypy-of-debian"
+    if not any(home.glob("usr/bin/pypy3.*")):
+        _unpack_pypy(session, home)
+    session.install("-e", ".", *TEST_TOOLS)
+    session.env["VENVSTACKS_TEST_PYPY"] = str(home / "usr")
+    session.run("pytest", "-n", "auto", *(session.posargs or ["tests/stacks/test_pypy.py"]))
+
+
+def _unpack_pypy(session: nox.Session, home: Path) -> None:
+    """Fetch PyPy's packages with apt, and unpack them into *home*; nothing is installed."""
+    packages = home.with_name(f"{home.name}.packages")
+    packages.mkdir(parents=True, exist_ok=True)
+    with session.chdir(packages):
+        try:
+            session.run("apt-get", "download", *_PYPY_PACKAGES, external=True)
+        except CommandFailed:
+            session.skip("apt has no PyPy here; `apt-get update` may help")
+    for package in sorted(packages.glob("*.deb")):
+        session.run("dpkg-deb", "-x", str(package), str(home), external=True)
 
 
 @nox.session

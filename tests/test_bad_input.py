@@ -334,10 +334,10 @@ requirements = []
         ),
     ),
     "another Python": (
-        changed('"cpython@3.12"', '"pypy@3.10"'),
+        changed('"cpython@3.12"', '"graalpy@25.0"'),
         (
-            f"{T}.runtimes[0].python_implementation: 'pypy@3.10' cannot be had: ",
-            "layers run on CPython",
+            f"{T}.runtimes[0].python_implementation: unknown Python implementation 'graalpy' ",
+            "(write it as in 'cpython@3.12' or 'cpython@3.12.7')",
         ),
     ),
     "Python without a version": (

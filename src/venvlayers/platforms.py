@@ -92,10 +92,20 @@ class Interpreter:
         return f"{_LIBRARIES[self.implementation]}{self.version.series}"
 
     @property
+    def shared_library(self) -> str:
+        """A pattern for the names of the shared library that is the interpreter, on Linux."""
+        return f"lib{self.library}-c.so" if self.is_pypy else f"lib{self.library}.so*"
+
+    @property
+    def is_pypy(self) -> bool:
+        """Whether it is PyPy, and not CPython."""
+        return self.implementation == "pypy"
+
+    @property
     def aliases(self) -> tuple[str, ...]:
         """The names that its program has in an environment besides ``python``."""
         common = ("python3", f"python{self.version.series}")
-        own = ("pypy", "pypy3", self.library) if self.implementation == "pypy" else ()
+        own = ("pypy", "pypy3", self.library) if self.is_pypy else ()
         return (*common, *own)
 
     @property
@@ -111,12 +121,13 @@ class Interpreter:
 
     @property
     def marker(self) -> str:
-        """The environment marker that is true under this Python and no other release."""
-        return (
-            f"python_full_version == '{self.version}'"
-            f" and implementation_name == '{self.implementation}'"
-            f" and platform_python_implementation == '{IMPLEMENTATIONS[self.implementation]}'"
-        )
+        """The environment marker that is true under this Python and no other release.
+
+        It names all that it implies, because uv does not know which of them go together.
+        """
+        implied = dict(self.markers)
+        del implied["python_version"]
+        return " and ".join(f"{name} == '{value}'" for name, value in implied.items())
 
     @property
     def pypy_abi(self) -> str | None:
@@ -124,7 +135,7 @@ class Interpreter:
 
         None for CPython, and where PyPy's own release is not known.
         """
-        if self.implementation != "pypy" or self.release is None:
+        if not self.is_pypy or self.release is None:
             return None
         major, minor = self.release.split(".")[:2]
         return f"pypy{self.version.major}{self.version.minor}_pp{major}{minor}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,20 @@ def test_windows_gets_the_launchers_of_its_runtime(tmp_path: Path) -> None:
     scripts = tmp_path / "app-x" / "Scripts"
     assert sorted(path.name for path in scripts.iterdir()) == ["python.exe", "pythonw.exe"]
     assert not (tmp_path / "app-x" / "pyvenv.cfg").exists()  # postinstall.py writes it there
+
+
+def test_c1_pypy_on_windows_gets_the_programs_and_libraries_of_its_runtime(tmp_path: Path) -> None:
+    """C1: as PyPy's own venv does it, which has no launchers; tried nowhere but here."""
+    pypy = Interpreter("pypy", PythonVersion(3, 11, 15), "7.3.20")
+    chain = replace(WINDOWS, scheme=replace(WINDOWS.scheme, python=pypy))
+    (tmp_path / "base").mkdir()
+    with pytest.raises(BuildError, match="no launcher for environments"):
+        make_environment(tmp_path / "broken", chain, tmp_path / "base")
+    programs = ["libpypy3.11-c.dll", "pypy3.11.exe", "python.exe"]
+    for name in (*programs, "LICENSE"):
+        (tmp_path / "base" / name).write_text(name)
+    make_environment(tmp_path / "app-x", chain, tmp_path / "base")
+    assert sorted(path.name for path in (tmp_path / "app-x" / "Scripts").iterdir()) == programs
 
 
 def test_windows_paths_are_relative_to_its_own_layout(tmp_path: Path) -> None:

@@ -133,12 +133,20 @@ def test_b8_values_of_other_types(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("declared", ["cpython@3.11.7", "pypy@3.11", "pypy@3.11.15"])
+def test_c1_pythons_that_there_are(tmp_path: Path, declared: str) -> None:
+    """C1: PyPy by the version of the Python that it implements, as pbs-installer has it."""
+    spec = stack(tmp_path, RUNTIME.replace("cpython@3.12", declared))
+    assert str(spec.layer("base").python) == declared
+
+
 @pytest.mark.parametrize(
     ("declared", "said"),
     [
-        ("pypy@3.10.14", "layers run on CPython, and on no other Python"),
+        ("pypy@7", "'pypy@7' has no Python version"),
         ("graalpy@24.0", "unknown Python implementation 'graalpy'"),
         ("cpython@3.11.7-x86_64", "names a machine, which is what 'platforms' is for (write "),
+        ("pypy@3.11.15-aarch64", "which is what 'platforms' is for (write 'pypy@3.11.15')"),
     ],
 )
 def test_c1_pythons_that_there_are_not(tmp_path: Path, declared: str, said: str) -> None:

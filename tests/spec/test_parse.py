@@ -212,7 +212,7 @@ def test_every_mistake_is_reported_with_its_path(tmp_path: Path) -> None:
         ('python_implementation = "cpython@3.12"', "", "has no 'python_implementation'"),
         ('"cpython@3.12"', '"cpython"', "'cpython' has no Python version"),
         ('"cpython@3.12"', '"cpython@3.x"', "has no Python version"),
-        ('"cpython@3.12"', '"pypy@3.10"', "layers run on CPython, and on no other"),
+        ('"cpython@3.12"', '"pypi@3.10"', "did you mean 'pypy'?"),
         (
             'python_implementation = "cpython@3.12"',
             'python_implementation = "cpython@3.12"\nfully_versioned_name = "cpython@3.12.1"',

@@ -72,7 +72,7 @@ MISTAKES: dict[str, Callable[[dict[str, Any]], object]] = {
     "no name": lambda t: t["frameworks"][0].pop("name"),
     "no requirements": lambda t: t["frameworks"][0].pop("requirements"),
     "no Python": lambda t: t["runtimes"][0].pop("python-implementation"),
-    "another Python": lambda t: t["runtimes"][0].update({"python-implementation": "pypy@3.10"}),
+    "another Python": lambda t: t["runtimes"][0].update({"python-implementation": "jython@2"}),
     "no launch module": lambda t: t["applications"][0].pop("launch-module"),
     "neither runtime nor frameworks": lambda t: t["applications"][0].pop("frameworks"),
     "both": lambda t: t["applications"][0].update({"runtime": "base"}),

@@ -3,7 +3,7 @@
 A layered environment is a virtual environment whose Python is a relative link
 into the sibling runtime, with a `pyvenv.cfg` that has no ``home``: Python then
 finds its base by following the link, wherever both were put (tried with CPython
-3.8 to 3.15). Lower layers come in twice. Path lines of a `.pth` file make them
+3.8 to 3.15, and PyPy 3.9). Lower layers come in twice. Path lines of a `.pth` file make them
 importable whatever else happens; `sitecustomize.py` then processes their own
 `.pth` files, and says so when one is missing. Another `sitecustomize` earlier on
 the path (OpenTelemetry's, ddtrace's) replaces ours, and leaves the path lines.
@@ -20,9 +20,10 @@ from typing import Any
 from venvlayers.build.scheme import Scheme
 from venvlayers.errors import BuildError
 from venvlayers.files import json_text, write_text
+from venvlayers.platforms import Interpreter
 from venvlayers.report import Kind, Reporter
 
-_LAUNCHERS = {
+_LAUNCHERS: dict[str, tuple[str, ...]] = {
     "python.exe": ("venvlauncher.exe", "python.exe"),
     "pythonw.exe": ("venvwlauncher.exe", "pythonw.exe"),
 }
@@ -68,7 +69,7 @@ def make_environment(env: Path, chain: Chain, runtime_env: Path) -> None:
         runtime_env: The runtime's environment, for what Windows needs from it.
     """
     if chain.scheme.platform.is_windows:
-        copy_windows_launchers(env, runtime_env)
+        copy_windows_launchers(env, runtime_env, chain.scheme.python)
         return
     runtime = str(chain.runtime)
     python = chain.scheme.platform.runtime_python(chain.scheme.python)
@@ -81,15 +82,21 @@ def make_environment(env: Path, chain: Chain, runtime_env: Path) -> None:
     write_text(env / "pyvenv.cfg", f"include-system-site-packages = false\n{version}")
 
 
-def copy_windows_launchers(env: Path, runtime_env: Path) -> None:
+def copy_windows_launchers(env: Path, runtime_env: Path, python: Interpreter) -> None:
     """Copy the launchers that CPython ships for `venv`; a `pyvenv.cfg` tells them their home.
+
+    PyPy has none: its own `venv` copies its programs and the libraries beside them.
 
     Raises:
         BuildError: The runtime has none.
     """
-    source = runtime_env / "Lib" / "venv" / "scripts" / "nt"
+    source, launchers = runtime_env / "Lib" / "venv" / "scripts" / "nt", _LAUNCHERS
+    if python.is_pypy:
+        source = runtime_env
+        beside = sorted(p.name for p in source.iterdir() if p.suffix in (".exe", ".dll"))
+        launchers = {name: (name,) for name in ("python.exe", *beside)}
     (env / "Scripts").mkdir(parents=True, exist_ok=True)
-    for name, names_there in _LAUNCHERS.items():
+    for name, names_there in launchers.items():
         found = [source / there for there in names_there if (source / there).is_file()]
         if not found:
             raise BuildError(f"the runtime has no launcher for environments: {source / name}")

@@ -22,7 +22,7 @@ from venvlayers.build.scheme import Scheme
 from venvlayers.errors import BuildError
 from venvlayers.files import remove_tree
 from venvlayers.lock.model import LayerLock
-from venvlayers.lock.wheels import supported_tags
+from venvlayers.lock.wheels import renamed_for_cpython, supported_tags
 from venvlayers.platforms import Platform, Targets
 from venvlayers.report import Kind
 from venvlayers.uv import Uv, UvFailure
@@ -63,7 +63,7 @@ def install(
         return
     staging = env.with_name(f"{env.name}.staging")
     staging.mkdir()
-    (staging / "pylock.toml").write_text(_install_list(selected, source.lock_dir), "utf-8")
+    (staging / "pylock.toml").write_text(_install_list(lock, selected, source.lock_dir), "utf-8")
     settings = tomli_w.dumps({"tool": {"uv": dict(source.indexes)}})
     (staging / "pyproject.toml").write_text(settings, "utf-8")
     try:
@@ -127,7 +127,9 @@ def _selected(
         raise BuildError(f"{lock.env_name} cannot be installed on {platform}: {error}") from error
 
 
-def _install_list(selected: Iterable[tuple[Package, PackageWheel]], lock_dir: Path) -> str:
+def _install_list(
+    lock: LayerLock, selected: Iterable[tuple[Package, PackageWheel]], lock_dir: Path
+) -> str:
     """Return a PEP 751 lock of exactly these wheels.
 
     Without markers and `requires-python`: uv would hold the latter against the
@@ -139,7 +141,10 @@ def _install_list(selected: Iterable[tuple[Package, PackageWheel]], lock_dir: Pa
         if package.index:
             entry["index"] = package.index
         place = {"url": wheel.url} if wheel.url else {"path": os.fspath(lock_dir / str(wheel.path))}
-        entry["wheels"] = [{"name": wheel.filename, **place, "hashes": dict(wheel.hashes)}]
+        name = wheel.filename
+        if lock.python.interpreter.is_pypy and not name.endswith("-py3-none-any.whl"):
+            name = renamed_for_cpython(name)
+        entry["wheels"] = [{"name": name, **place, "hashes": dict(wheel.hashes)}]
         packages.append(entry)
     return tomli_w.dumps({"lock-version": "1.0", "created-by": "venvlayers", "packages": packages})
 

@@ -139,7 +139,7 @@ def _add_python(env: Path, thin: _Thin) -> None:
     }
     write_text(env / "pyvenv.cfg", "".join(f"{key} = {value}\n" for key, value in settings.items()))
     if platform.is_windows:
-        copy_windows_launchers(env, thin.runtime)
+        copy_windows_launchers(env, thin.runtime, python)
         return
     bin_dir = env / platform.bin_dir
     bin_dir.mkdir(parents=True)

@@ -122,11 +122,18 @@ def _dependency(
 
 
 def python_change(new: PythonPin, grounds: Grounds) -> tuple[Change, ...]:
-    """Return the change of a runtime's Python: none, or one."""
+    """Return the changes of a runtime's Python: none, one, or another implementation for one."""
     old = grounds.before.saved.record.python if grounds.before.saved else None
+    because = f"requested as {grounds.layer.python}"
+    if old and old.implementation != new.implementation:
+        other = (old.implementation, str(old.version), None)
+        changed = sorted([other, (new.implementation, None, str(new.version))])
+        return tuple(
+            Change(package=name, before=was, after=now, because=because)
+            for name, was, now in changed
+        )
     was, now = str(old.version) if old else None, str(new.version)
     if was == now:
         return ()
     asked = was and asked_for(new.implementation, grounds.before, grounds.upgrade)
-    because = asked or f"requested as {grounds.layer.python}"
-    return (Change(package=new.implementation, before=was, after=now, because=because),)
+    return (Change(package=new.implementation, before=was, after=now, because=asked or because),)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -50,7 +50,7 @@ def lock_text(
         "# Made by `venvstacks lock`, or `hatch build -t venvstacks:lock`; not to be edited.",
         *deployed,
         'lock-version = "1.0"',
-        f"environments = {_strings(platform.marker for platform in layer.platforms)}",
+        f"environments = {_strings(_environments(layer, python))}",
         f'requires-python = "=={python.version.series}.*"',
         'created-by = "hatch-venvstacks"',
         "",
@@ -60,6 +60,14 @@ def lock_text(
     if lines[-1]:
         lines.append("")
     return "\n".join(lines if "[[packages]]" in lines else [*lines[:-1], "packages = []", ""])
+
+
+def _environments(layer: LayerSpec, python: PythonPin) -> Iterator[str]:
+    """Yield markers of what the lock is for; that it is CPython goes without saying."""
+    implementation = python.implementation
+    own = "" if implementation == "cpython" else f" and implementation_name == '{implementation}'"
+    for platform in layer.platforms:
+        yield f"{platform.marker}{own}"
 
 
 def _package_lines(package: Mapping[str, Any], marker: str | None) -> list[str]:

@@ -29,7 +29,7 @@ def supported_tags(
     version = (python.version.major, python.version.minor)
     platforms = platform.wheel_platforms(targets)
     series = f"{version[0]}{version[1]}"
-    if python.implementation == "pypy":
+    if python.is_pypy:
         abis = [python.pypy_abi] if python.pypy_abi else []
         own = generic_tags(f"pp{series}", abis, platforms)
         # Not pp39-none-any: packaging has PyPy's wheels without extensions as pp3 (PEP 425).
@@ -47,6 +47,17 @@ def wheel_name(wheel: Mapping[str, Any]) -> str:
     if "url" in wheel:
         return unquote(PurePosixPath(urlsplit(wheel["url"]).path).name)
     return PurePosixPath(wheel["path"].replace("\\", "/")).name
+
+
+def renamed_for_cpython(filename: str) -> str:
+    """Return a name for the same wheel under which uv installs it with a CPython.
+
+    uv holds a name's tags against the Python that it is given, which is always a CPython.
+    PEP 751 lets a lock call a file otherwise than its address does. The tags become the
+    build number, so that wheels of one version have names of their own in uv's cache.
+    """
+    name, version, *tags = filename.removesuffix(".whl").split("-")
+    return f"{name}-{version}-0{'_'.join(tags)}-py3-none-any.whl"
 
 
 def fitting_wheels(

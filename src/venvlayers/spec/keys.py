@@ -107,7 +107,7 @@ STACK = (
     Key(
         name="runtime-source",
         type=ValueType.TEXT,
-        doc="Where interpreters come from: `managed` fetches python-build-standalone, `local` "
+        doc="Where interpreters come from: `managed` fetches python-build-standalone or PyPy, `local` "
         "copies an interpreter of this machine, `auto` fetches if it can and copies if not.",
         default="`auto`",
         one_of=tuple(choice.value for choice in RuntimeSourceChoice),
@@ -233,9 +233,10 @@ _RUNTIME = (
         name="python_implementation",
         type=ValueType.TEXT,
         doc="Its Python: `cpython@3.12` is the newest release when it is locked, "
-        "`cpython@3.12.7` is exactly that one.",
+        "`cpython@3.12.7` is exactly that one; `pypy@3.11` and `pypy@3.11.15` are PyPys, by the "
+        "Python that they implement.",
         required=True,
-        pattern=r"^cpython@[0-9]+\.[0-9]+(\.[0-9]+)?$",
+        pattern=r"^(cpython|pypy)@[0-9]+\.[0-9]+(\.[0-9]+)?$",
         example='"cpython@3.12"',
     ),
     Key(

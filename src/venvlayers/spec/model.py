@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from venvlayers.errors import Problem
-from venvlayers.platforms import DEFAULT_TARGETS, Platform, PythonVersion, Targets
+from venvlayers.platforms import DEFAULT_TARGETS, Interpreter, Platform, PythonVersion, Targets
 
 
 class LayerKind(Enum):
@@ -35,17 +35,26 @@ class RuntimeSourceChoice(Enum):
     AUTO = "auto"
     """Fetched when it can be fetched, else copied from this machine, with a warning."""
     MANAGED = "managed"
-    """python-build-standalone, fetched and verified by uv."""
+    """python-build-standalone or PyPy's own archives, fetched and verified by uv."""
     LOCAL = "local"
     """A relocated copy of an interpreter on this machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PythonRequest:
-    """The Python that a runtime asks for: a series (newest release) or an exact release."""
+    """The Python that a runtime asks for: a series (newest release) or an exact release.
+
+    Attributes:
+        implementation: One of `IMPLEMENTATIONS`.
+        version: Of the language, for PyPy too, whose own releases have other numbers.
+    """
 
     implementation: str
     version: PythonVersion
+
+    def admits(self, python: Interpreter) -> bool:
+        """Tell whether *python* is what is asked for."""
+        return self.implementation == python.implementation and self.version.admits(python.version)
 
     def __str__(self) -> str:
         return f"{self.implementation}@{self.version}"

@@ -10,7 +10,14 @@ import os
 import re
 from pathlib import Path
 
-from venvlayers.platforms import DEFAULT_TARGETS, PLATFORMS, Platform, PythonVersion, Targets
+from venvlayers.platforms import (
+    DEFAULT_TARGETS,
+    IMPLEMENTATIONS,
+    PLATFORMS,
+    Platform,
+    PythonVersion,
+    Targets,
+)
 from venvlayers.spec.groups import ProjectNeeds, read_needs
 from venvlayers.spec.model import ProjectUse, PythonRequest
 from venvlayers.spec.project import project_requirements
@@ -101,19 +108,15 @@ def read_python(table: Table) -> PythonRequest | None:
 def _python_request(table: Table, key: str, text: str) -> PythonRequest | None:
     implementation, _, version = text.partition("@")
     example = "write it as in 'cpython@3.12' or 'cpython@3.12.7'"
-    if implementation == "pypy":
-        what = f"{text!r} cannot be had: layers run on CPython, and on no other Python"
-        table.findings.problem(table.at(key), what, example)
-        return None
-    if implementation != "cpython":
+    if implementation not in IMPLEMENTATIONS:
         what = f"unknown Python implementation {implementation!r}"
-        meant = did_you_mean(implementation, ["cpython"]) or example
+        meant = did_you_mean(implementation, IMPLEMENTATIONS) or example
         table.findings.problem(table.at(key), what, meant)
         return None
     release, _, machine = version.partition("-")
     if machine:
         what = f"{text!r} names a machine, which is what 'platforms' is for"
-        table.findings.problem(table.at(key), what, f"write 'cpython@{release}'")
+        table.findings.problem(table.at(key), what, f"write '{implementation}@{release}'")
         return None
     try:
         parsed = PythonVersion.parse(version)

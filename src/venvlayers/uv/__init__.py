@@ -6,9 +6,9 @@ the caller, who knows the layer, says what that means. The rest of the engine
 imports from here, not from the modules.
 """
 
-from venvlayers.uv.answers import ManagedPython, managed_key
+from venvlayers.uv.answers import MIRRORS, ManagedPython, managed_key
 from venvlayers.uv.commands import Uv
 from venvlayers.uv.find import find_uv
 from venvlayers.uv.running import UvFailure
 
-__all__ = ["ManagedPython", "Uv", "UvFailure", "find_uv", "managed_key"]
+__all__ = ["MIRRORS", "ManagedPython", "Uv", "UvFailure", "find_uv", "managed_key"]

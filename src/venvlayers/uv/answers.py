@@ -8,15 +8,19 @@ from typing import Any
 
 from venvlayers.platforms import Platform, PythonVersion
 
+MIRRORS = {"cpython": "UV_PYTHON_INSTALL_MIRROR", "pypy": "UV_PYPY_INSTALL_MIRROR"}
+"""The variable that names another place to fetch an implementation from."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManagedPython:
-    """A python-build-standalone build that uv can fetch.
+    """A build of CPython or PyPy that uv can fetch.
 
     Attributes:
         key: uv's name for it.
-        version: Its version.
-        build: The date of its release, from its address; None if that has none.
+        version: Of the Python that it is.
+        build: The date of the python-build-standalone release, or PyPy's own version, from
+            its address; None if that has none.
     """
 
     key: str
@@ -39,9 +43,9 @@ def requirers_in(text: str) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def managed_key(version: PythonVersion, platform: Platform) -> str:
-    """Return uv's name for a release of CPython built for *platform*."""
-    return f"cpython-{version}-{platform.uv_key}"
+def managed_key(implementation: str, version: PythonVersion, platform: Platform) -> str:
+    """Return uv's name for a release of a Python built for *platform*."""
+    return f"{implementation}-{version}-{platform.uv_key}"
 
 
 def builds_for(platform: Platform, listed: list[dict[str, Any]]) -> tuple[ManagedPython, ...]:
@@ -62,5 +66,5 @@ def _release(text: str) -> PythonVersion | None:
 
 
 def _build_of(url: str) -> str | None:
-    match = re.search(r"(?:%2B|\+)(\d{8})-", url)
-    return match[1] if match else None
+    match = re.search(r"(?:%2B|\+)(\d{8})-|/pypy[\d.]+-v([\d.]+)-", url)
+    return match[1] or match[2] if match else None

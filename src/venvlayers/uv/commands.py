@@ -119,18 +119,20 @@ class Uv:
             extra={"MACOSX_DEPLOYMENT_TARGET": macos} if macos else None,
         )
 
-    def managed_pythons(self, platform: Platform) -> tuple[ManagedPython, ...]:
-        """Return the CPython releases that uv knows for *platform*, newest first.
+    def managed_pythons(
+        self, platform: Platform, implementation: str = "cpython"
+    ) -> tuple[ManagedPython, ...]:
+        """Return the releases of an implementation that uv knows for *platform*, newest first.
 
         This asks uv's own list, or the one named by ``UV_PYTHON_DOWNLOADS_JSON_URL``.
 
         Raises:
             UvFailure: The list cannot be read.
         """
-        return self.managed_pythons_by_platform((platform,))[platform]
+        return self.managed_pythons_by_platform((platform,), implementation)[platform]
 
     def managed_pythons_by_platform(
-        self, platforms: Sequence[Platform]
+        self, platforms: Sequence[Platform], implementation: str = "cpython"
     ) -> dict[Platform, tuple[ManagedPython, ...]]:
         """Return what `managed_pythons` does, for several platforms with one command (0.1 s).
 
@@ -138,13 +140,13 @@ class Uv:
             UvFailure: The list cannot be read.
         """
         listed = self._json(
-            ["python", "list", "cpython", "--only-downloads", "--all-versions"],
+            ["python", "list", implementation, "--only-downloads", "--all-versions"],
             ["--all-platforms", "--all-arches", "--no-config", "--output-format=json"],
         )
         return {platform: builds_for(platform, listed) for platform in platforms}
 
     def installed_pythons(self) -> tuple[Path, ...]:
-        """Return the CPythons that uv finds on this machine, best first.
+        """Return the Pythons that uv finds on this machine, best first.
 
         Directories of shims (pyenv, asdf, mise) are left out: each shim starts a shell,
         and fails for a version that is not selected; 1.8 s with eight of them.
@@ -154,7 +156,7 @@ class Uv:
         """
         entries = [entry for entry in os.get_exec_path() if not entry.endswith("/shims")]
         listed = self._json(
-            ["python", "list", "cpython", "--only-installed", "--all-versions"],
+            ["python", "list", "--only-installed", "--all-versions"],
             ["--no-config", "--output-format=json"],
             extra={"PATH": os.pathsep.join(entries)},
         )
@@ -174,7 +176,7 @@ class Uv:
         Args:
             key: uv's name for the build, as `ManagedPython.key`.
             directory: Where to install; created if need be.
-            build: The release date that it must have.
+            build: The one that it must be, as `ManagedPython.build`.
             retries: How often a failed request is tried again; uv's choice if None.
             cache: Where fetched archives stay, unless ``UV_PYTHON_CACHE_DIR`` says; uv
                 keeps none if None.
@@ -187,7 +189,9 @@ class Uv:
         """
         # With install_name_tool on its PATH, uv writes the install directory into macOS'
         # libpython; it needs no other program.
-        extra = {"PATH": ""} if build is None else {"PATH": "", "UV_PYTHON_CPYTHON_BUILD": build}
+        extra = {"PATH": ""}
+        if build is not None:
+            extra[f"UV_PYTHON_{key.partition('-')[0].upper()}_BUILD"] = build
         if retries is not None and "UV_HTTP_RETRIES" not in os.environ:
             extra["UV_HTTP_RETRIES"] = str(retries)
         if cache is not None and "UV_PYTHON_CACHE_DIR" not in os.environ:

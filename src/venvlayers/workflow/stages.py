@@ -32,6 +32,7 @@ from venvlayers.lock.state import LockState, lock_state
 from venvlayers.lock.store import SavedLock
 from venvlayers.plan import OUTPUT_ACTIONS, Goal, Plan
 from venvlayers.planning import buildable
+from venvlayers.platforms import IMPLEMENTATIONS
 from venvlayers.publish.manifest import combined, left_behind, write_export_manifests
 from venvlayers.publish.metadata import Metadata, layer_metadata
 from venvlayers.publish.outputs import PublishedLayer, explained
@@ -130,7 +131,7 @@ def _lock_stage(run: Run, plan: Plan) -> dict[str, LayerLock]:
 
 def _tell_strangers(run: Run, locks: Iterable[LayerLock]) -> None:
     """Warn of packages that were to be upgraded and that no layer has: a slip of the pen."""
-    known = {"cpython"}
+    known = set(IMPLEMENTATIONS)
     for lock in locks:
         known |= {package.name for package in lock.document.packages}
     for name in run.upgrade.packages:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from support.runtime_layers import Said
+from venvlayers.build.runtime import records
 from venvlayers.build.runtime.candidates import search, survey
 from venvlayers.build.runtime.source import RuntimeContext
 from venvlayers.report import Kind
@@ -25,6 +26,7 @@ def pretend(place: Path, version: str = "3.12.7", **differently: Any) -> Path:
     program = place / "bin" / "python3"
     answer = {
         "implementation": "cpython",
+        "release": version,
         "version": [int(part) for part in version.split(".")],
         "final": True,
         "executable": str(program),
@@ -48,7 +50,7 @@ def pretend(place: Path, version: str = "3.12.7", **differently: Any) -> Path:
 @pytest.mark.parametrize(
     ("differently", "reason"),
     [
-        ({"implementation": "pypy"}, "it is not CPython"),
+        ({"implementation": "graalpy"}, "it is neither CPython nor PyPy"),
         ({"final": False}, "it is a pre-release"),
         ({"free_threaded": True}, "it is a free-threaded build"),
         ({"debug": True}, "it is a debug build"),
@@ -65,6 +67,23 @@ def test_what_cannot_become_a_layer_is_passed_over(
     found = survey(iter([pretend(tmp_path / "odd", **differently)]), context)
     assert found.pythons == ()
     assert found.passed_over == (f"3.12.7 in {tmp_path / 'odd'}: {reason}",)
+
+
+def test_a_pypy_and_a_cpython_of_one_version_are_two(
+    tmp_path: Path, context: RuntimeContext
+) -> None:
+    """C1."""
+    stdlib = str(tmp_path / "pypy" / "lib" / "pypy3.12")
+    differently = {"implementation": "pypy", "release": "8.0.1", "stdlib": stdlib}
+    programs = [pretend(tmp_path / "pypy", **differently), pretend(tmp_path / "cpython")]
+    found = survey(iter(programs), context).pythons
+    assert {str(python.pin("local")) for python in found} == {"pypy@3.12.7", "cpython@3.12.7"}
+    assert {python.pin("local").build for python in found} == {"8.0.1", None}
+    records.remember(found)
+    assert records.recall(found[0].pin("local")) is None  # its library is not there
+    for python in found:
+        python.stdlib.mkdir(parents=True)
+        assert records.recall(python.pin("local")) == python
 
 
 def test_what_does_not_run_is_a_detail(tmp_path: Path, context: RuntimeContext, said: Said) -> None:
@@ -120,7 +139,7 @@ def test_the_python_that_runs_us_is_a_candidate(context: RuntimeContext) -> None
     first = next(iter(search(context)))
     assert first.samefile(Path(sys.base_prefix) / "bin" / first.name)
     (python,) = survey(iter([first, Path(sys.executable)]), context).pythons
-    assert str(python.version) == platform.python_version()
+    assert str(python.interpreter.version) == platform.python_version()
     assert python.stdlib == Path(os.__file__).parent
 
 

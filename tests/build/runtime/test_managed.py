@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.interpreters import BUILD, VERSION, Downloads, standalone_downloads
+from support.pypy import STAND_IN, stand_in_downloads
 from support.runtime_layers import Said, assert_clean, contents, files_with, names_in, portrait
 from venvlayers.build.runtime.caches import download_cache
 from venvlayers.build.runtime.managed import ManagedSource
@@ -29,6 +30,13 @@ Serve = Callable[[list[str], list[Platform]], Downloads]
 
 def request_for(version: str, implementation: str = "cpython") -> PythonRequest:
     return PythonRequest(implementation=implementation, version=PythonVersion.parse(version))
+
+
+@pytest.fixture
+def pypys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let uv know of one PyPy, which does not run."""
+    for name, value in stand_in_downloads(tmp_path / "pypys").items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture
@@ -187,9 +195,66 @@ def test_a_platform_that_lacks_it_is_named_when_it_is_this_machines(
         SOURCE.find(request_for("3.12"), (other, host), context)
 
 
-def test_another_implementation_is_refused(context: RuntimeContext, host: Platform) -> None:
-    with pytest.raises(PythonUnavailableError, match=r"pypy@3\.11 is not supported"):
+def test_a_pypy_that_uv_does_not_know_is_answered_with_those_that_it_knows(
+    pypys: None, context: RuntimeContext, host: Platform
+) -> None:
+    """C1: one error, as for CPython."""
+    with pytest.raises(PythonUnavailableError) as caught:
+        SOURCE.find(request_for("3.7", "pypy"), (host,), context)
+    assert caught.value.message == (
+        "uv's list of PyPys has no pypy@3.7; the nearest that it has: 3.11.15"
+    )
+    assert "newer uv" in str(caught.value.hint)
+
+
+def test_a_pypy_is_pinned_with_its_own_release(
+    pypys: None, context: RuntimeContext, host: Platform, said: Said
+) -> None:
+    """C1."""
+    arm = PLATFORMS["win_arm64"]
+    pin = SOURCE.find(request_for("3.11", "pypy"), (host, arm), context)
+    assert (str(pin), pin.source, pin.build) == ("pypy@3.11.15", "managed", STAND_IN.release)
+    assert pin.interpreter == STAND_IN
+    (warning,) = said.of(Kind.WARNING)
+    assert "uv's list of PyPys has no pypy@3.11 for win_arm64" in warning
+
+
+def test_without_a_network_the_mirror_of_pypys_is_named(
+    pypys: None, context: RuntimeContext, host: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """C1."""
+    monkeypatch.setenv("UV_PYTHON_DOWNLOADS_JSON_URL", "")
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    with pytest.raises(PythonUnavailableError, match="cannot be fetched") as caught:
         SOURCE.find(request_for("3.11", "pypy"), (host,), context)
+    assert "UV_PYPY_INSTALL_MIRROR" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("name", ["linux_x86_64", "macosx_arm64", "win_amd64"])
+def test_pypys_for_other_platforms_are_made_here(
+    pypys: None, context: RuntimeContext, tmp_path: Path, name: str
+) -> None:
+    """C1: what belongs to PyPy stays, and nothing else."""
+    pin = SOURCE.find(request_for("3.11", "pypy"), (PLATFORMS[name],), context)
+    layer = tmp_path / "layer"
+    SOURCE.materialize(pin, PLATFORMS[name], layer, context)
+    expected = PYPY_ON_WINDOWS if PLATFORMS[name].is_windows else PYPY_ON_UNIX
+    assert {name for name in names_in(layer) if not (layer / name).is_dir()} == expected
+    site_packages = layer / PLATFORMS[name].site_packages(STAND_IN)
+    assert list(site_packages.iterdir()) == []
+    assert files_with(layer, str(context.work_dir)) == []
+
+
+PYPY_ON_UNIX = {
+    *(f"bin/{name}" for name in ("pypy", "pypy3", "pypy3.11", "python", "python3", "python3.11")),
+    *("bin/libpypy3.11-c.so", "bin/libpypy3.11-c.dylib", "include/pypy3.11/Python.h"),
+    *("lib/libffi.so.8", "lib/pypy3.11/os.py", "lib/pypy3.11/_sysconfigdata.py", "README.rst"),
+    "lib/pypy3.11/_sysconfigdata__linux_x86_64-linux-gnu.py",
+}
+PYPY_ON_WINDOWS = {
+    *("python.exe", "pythonw.exe", "pypy3.11.exe", "libpypy3.11-c.dll", "LICENSE"),
+    *("Lib/os.py", "include/Python.h"),
+}
 
 
 def test_without_a_network_uv_says_so(

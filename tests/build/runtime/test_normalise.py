@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from venvlayers.build.runtime.copying import copy_python
 from venvlayers.build.runtime.normalise import Shape, normalise
 from venvlayers.build.runtime.origin import Origin
 from venvlayers.build.runtime.patchelf import find_patchelf
+from venvlayers.build.runtime.relocate import relocate
 from venvlayers.errors import BuildError, ToolError
 from venvlayers.platforms import PLATFORMS, Interpreter, PythonVersion
 
@@ -102,13 +104,36 @@ def complete(tmp_path: Path, installed: Installed) -> LocalPython:
     shutil.copyfile(installed.program, prefix / "lib" / "libreal.so.1")
     shutil.copyfile(installed.program, prefix / "lib" / "libunused.so.1")
     return LocalPython(
-        version=VERSION,
+        interpreter=Interpreter("cpython", VERSION),
         executable=program,
         prefix=prefix,
         stdlib=stdlib,
         multiarch="x86_64-linux-gnu",
         debian=False,
     )
+
+
+@pytest.mark.parametrize("place", ["bin", "lib", "lib/x86_64-linux-gnu"])
+def test_c1_a_pypy_has_its_library_beside_its_program(
+    complete: LocalPython, tmp_path: Path, place: str
+) -> None:
+    """C1: as PyPy itself ships it, wherever a distribution has it."""
+    prefix, tool = complete.prefix, find_patchelf()
+    library = prefix / place / "libpypy3.11-c.so"
+    library.parent.mkdir(exist_ok=True)
+    shutil.copyfile(complete.executable, library)
+    shutil.copyfile(complete.executable, prefix / "lib" / "libffi.so.8")
+    tool.set_rpath([], [prefix / "lib" / name for name in ("libffi.so.8", "libreal.so.1")])
+    tool._run(["--add-needed", "libffi.so.8", "--set-rpath", "$ORIGIN/../lib"], [library])
+    tool._run(["--add-needed", library.name, "--remove-rpath"], [complete.executable])
+    python = replace(complete, interpreter=Interpreter("pypy", PythonVersion(3, 11, 15), "7.3.20"))
+    assert python.stamp().splitlines()[1].startswith(str(library))
+    copy = tmp_path / "copy"
+    copy_python(python, copy)
+    relocate(copy, Origin.of([prefix]))
+    program, beside = copy / "bin" / "pypy3.11", copy / "bin" / library.name
+    assert tool.rpaths([program, beside]) == [["$ORIGIN", "$ORIGIN/../lib"], ["$ORIGIN/../lib"]]
+    assert (copy / "lib" / "libffi.so.8").is_file()
 
 
 def test_libraries_of_its_own_are_copied_when_they_are_needed(

@@ -18,7 +18,8 @@ from typing import Any
 from venvlayers import process
 from venvlayers.build.runtime.origin import SYSTEM_PREFIXES
 from venvlayers.build.runtime.source import RuntimeContext
-from venvlayers.platforms import PythonVersion
+from venvlayers.lock.model import PythonPin
+from venvlayers.platforms import IMPLEMENTATIONS, Interpreter, PythonVersion
 from venvlayers.report import Kind
 from venvlayers.uv import UvFailure
 
@@ -27,6 +28,7 @@ _QUESTION = """
 import json, os, platform, struct, sys, sysconfig
 print(json.dumps({
     "implementation": sys.implementation.name,
+    "release": ".".join(map(str, sys.implementation.version[:3])),
     "version": list(sys.version_info[:3]),
     "final": sys.version_info[3] == "final",
     "executable": os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable),
@@ -56,7 +58,7 @@ class LocalPython:
     """An interpreter on this machine that can become a layer.
 
     Attributes:
-        version: Exact to the patch release.
+        interpreter: What it is, exactly.
         executable: The program itself, not a link to it.
         prefix: The directory that everything of it is below.
         stdlib: Its standard library.
@@ -64,7 +66,7 @@ class LocalPython:
         debian: Whether Debian changed where it looks for packages.
     """
 
-    version: PythonVersion
+    interpreter: Interpreter
     executable: Path
     prefix: Path
     stdlib: Path
@@ -76,14 +78,32 @@ class LocalPython:
         """Sorts interpreters of one version: the system's own last, then by path."""
         return os.fspath(self.prefix) in SYSTEM_PREFIXES, os.fspath(self.prefix)
 
+    def pin(self, source: str) -> PythonPin:
+        """Return what a lock says of it when *source* found it."""
+        python = self.interpreter
+        return PythonPin(
+            implementation=python.implementation,
+            version=python.version,
+            source=source,
+            build=python.release,
+        )
+
+    def libraries(self) -> list[Path]:
+        """Return the shared libraries that are the interpreter, by name; there may be none.
+
+        PyPy's is beside its program, or where a distribution has its libraries.
+        """
+        lib, name = self.prefix / "lib", self.interpreter.shared_library
+        places = [lib, self.executable.parent, lib / self.multiarch]
+        return sorted({path for place in dict.fromkeys(places) for path in place.glob(name)})
+
     def stamp(self) -> str:
         """Return what changes when the interpreter is replaced.
 
         Raises:
             FileNotFoundError: It is not there any more.
         """
-        libraries = sorted((self.prefix / "lib").glob(f"libpython{self.version.series}.so*"))
-        stats = [(path, path.stat()) for path in (self.executable, *libraries)]
+        stats = [(path, path.stat()) for path in (self.executable, *self.libraries())]
         return "\n".join(f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats)
 
 
@@ -92,7 +112,7 @@ class Survey:
     """What was found on this machine.
 
     Attributes:
-        pythons: The best interpreter of each exact version, the newest first.
+        pythons: The best interpreter of each implementation and exact version, the newest first.
         passed_over: What was found and cannot become a layer, each with the reason.
     """
 
@@ -123,7 +143,7 @@ def _manager_roots() -> list[Path]:
 
 def survey(programs: Iterator[Path], context: RuntimeContext) -> Survey:
     """Ask each of *programs* what it is, once."""
-    found: dict[PythonVersion, LocalPython] = {}
+    found: dict[tuple[str, PythonVersion], LocalPython] = {}
     passed_over: dict[str, None] = {}
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - costs 5 ms to import
 
@@ -136,9 +156,10 @@ def survey(programs: Iterator[Path], context: RuntimeContext) -> Survey:
             passed_over[f"{version} in {answer['prefix']}: {reason}"] = None
             continue
         python = _python(version, answer)
-        best = found.setdefault(version, python)
-        found[version] = min(best, python, key=lambda one: one.preference)
-    newest_first = sorted(found.values(), key=lambda one: one.version, reverse=True)
+        kind = (python.interpreter.implementation, version)
+        best = found.setdefault(kind, python)
+        found[kind] = min(best, python, key=lambda one: one.preference)
+    newest_first = sorted(found.values(), key=lambda one: one.interpreter.version, reverse=True)
     return Survey(pythons=tuple(newest_first), passed_over=tuple(passed_over))
 
 
@@ -156,8 +177,10 @@ def _ask(program: Path, context: RuntimeContext) -> dict[str, Any] | None:
 
 
 def _python(version: PythonVersion, answer: dict[str, Any]) -> LocalPython:
+    implementation = answer["implementation"]
+    release = answer["release"] if implementation == "pypy" else None
     return LocalPython(
-        version=version,
+        interpreter=Interpreter(implementation, version, release),
         executable=Path(answer["executable"]),
         prefix=Path(answer["prefix"]),
         stdlib=Path(answer["stdlib"]),
@@ -168,17 +191,18 @@ def _python(version: PythonVersion, answer: dict[str, Any]) -> LocalPython:
 
 def _unfit(answer: dict[str, Any]) -> str | None:
     """Return why this interpreter cannot become a layer."""
-    series = "{}.{}".format(*answer["version"])
-    expected = os.path.join(answer["prefix"], "lib", f"python{series}")  # noqa: PTH118
+    if answer["implementation"] not in IMPLEMENTATIONS:
+        return "it is neither CPython nor PyPy"
+    library = Interpreter(answer["implementation"], PythonVersion(*answer["version"])).library
+    expected = os.path.join(answer["prefix"], "lib", library)  # noqa: PTH118
     reasons = {
-        "it is not CPython": answer["implementation"] != "cpython",
         "it is a pre-release": not answer["final"],
         "it is a free-threaded build": answer["free_threaded"],
         "it is a debug build": answer["debug"],
         "it is made for musl": answer["multiarch"].endswith("-musl"),
         "it is made for another processor": answer["machine"] != host.machine()
         or answer["bits"] != 64,  # noqa: PLR2004 - all our platforms have 64 bits
-        f"its standard library is not in lib/python{series}": answer["lib"] != "lib"
+        f"its standard library is not in lib/{library}": answer["lib"] != "lib"
         or answer["stdlib"] != expected
         or answer["exec_prefix"] != answer["prefix"],
     }

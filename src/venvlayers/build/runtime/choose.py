@@ -12,6 +12,7 @@ from venvlayers.lock.model import PythonPin
 from venvlayers.platforms import Platform
 from venvlayers.report import Kind
 from venvlayers.spec.model import PythonRequest, RuntimeSourceChoice
+from venvlayers.uv import MIRRORS
 
 _PATIENCE = 1
 """Retries before falling back, where a server was reached: uv's own three cost 7 s."""
@@ -94,7 +95,7 @@ def _neither(
         f"{request} is not to be had{listed}",
         details=details,
         hint="install that version on this machine, see to the connection, or name a mirror in"
-        " UV_PYTHON_INSTALL_MIRROR",
+        f" {MIRRORS[request.implementation]}",
     )
 
 

@@ -24,7 +24,7 @@ _DATA = ("lib/tcl*", "lib/tk*", "lib/itcl*", "lib/thread*", "share/terminfo")
 
 def copy_python(python: LocalPython, root: Path) -> None:
     """Copy *python* to *root*, which does not exist yet."""
-    program = root / "bin" / f"python{python.version.series}"
+    program = root / "bin" / python.interpreter.library
     program.parent.mkdir(parents=True)
     shutil.copyfile(python.executable, program)
     program.chmod(0o755)
@@ -64,7 +64,7 @@ def _settle_links(source: Path, destination: Path) -> None:
 
 def _copy_headers(python: LocalPython, root: Path) -> None:
     """Copy the headers, when they are installed: some packages compile at run time."""
-    name = f"python{python.version.series}"
+    name = python.interpreter.library
     headers = python.prefix / "include" / name
     if not headers.is_dir():
         return
@@ -83,15 +83,21 @@ def _copy_data(prefix: Path, root: Path) -> None:
 
 
 def _copy_libraries(python: LocalPython, root: Path) -> None:
-    """Copy libpython, and the libraries of the interpreter's own prefix that it needs."""
+    """Copy the library that is the interpreter, and those of its own prefix that it needs."""
     tool = find_patchelf()
     place = python.prefix / "lib"
     own = os.fspath(python.prefix) not in SYSTEM_PREFIXES
-    names = [path.name for path in place.glob(f"libpython{python.version.series}.so*")]
-    names.append("libpython3.so")
+    elves = [root / "bin" / python.interpreter.library]
+    names: list[str] = []
+    if python.interpreter.is_pypy:
+        for library in python.libraries():  # it belongs beside the program, as PyPy ships it
+            elves.append(root / "bin" / library.name)
+            _copy_library(library.resolve(), elves[-1])
+    else:
+        names += [*(path.name for path in python.libraries()), "libpython3.so"]
     if own:
-        modules = sorted(root.glob("lib/python*/lib-dynload/*.so"))
-        names += tool.needed([root / "bin" / f"python{python.version.series}", *modules])
+        modules = sorted((root / "lib" / python.stdlib.name).rglob("*.so"))
+        names += tool.needed([*elves, *modules])
     copied: set[str] = set()
     while names:
         name = names.pop()

@@ -17,7 +17,7 @@ from venvlayers.build.runtime.copying import copy_python
 from venvlayers.build.runtime.normalise import Shape, normalise
 from venvlayers.build.runtime.origin import Origin
 from venvlayers.build.runtime.relocate import relocate, require_no_trace
-from venvlayers.build.runtime.source import RuntimeContext, require_cpython
+from venvlayers.build.runtime.source import RuntimeContext
 from venvlayers.errors import PythonUnavailableError
 from venvlayers.files import private_directory
 from venvlayers.lock.model import PythonPin
@@ -48,7 +48,6 @@ class LocalSource:
         Raises:
             PythonUnavailableError: There is none, or the layer is for other machines.
         """
-        require_cpython(request)
         here = _supported_host()
         if here not in platforms:
             raise PythonUnavailableError(
@@ -57,9 +56,9 @@ class LocalSource:
             )
         survey = self._look(context)
         for python in survey.pythons:
-            if request.version.admits(python.version):
+            if request.admits(python.interpreter):
                 self._warn_of_others(here, platforms, context)
-                return PythonPin(implementation="cpython", version=python.version, source=self.name)
+                return python.pin(self.name)
         raise _not_here(str(request), survey)
 
     def fingerprint(self, pin: PythonPin, platform: Platform, context: RuntimeContext) -> str:
@@ -80,7 +79,7 @@ class LocalSource:
             BuildError: It cannot be made relocatable.
         """
         python = self._pinned(pin, platform, context)
-        origin = Origin.of([python.prefix, *sysconfigdata.built_for(python.stdlib)])
+        origin = Origin.of([python.prefix, *_built_for(python)])
         with private_directory(context.work_dir) as directory:
             root = directory / "python"
             copy_python(python, root)
@@ -110,11 +109,11 @@ class LocalSource:
                 " each platform; where that is not to be had, name a mirror in"
                 " UV_PYTHON_INSTALL_MIRROR",
             )
-        if known := records.recall(pin.version):
+        if (known := records.recall(pin)) and known.interpreter == pin.interpreter:
             return known
         found = self._look(context)
         for python in found.pythons:
-            if python.version == pin.version:
+            if python.interpreter == pin.interpreter:
                 return python
         raise _not_here(str(pin), found)
 
@@ -127,6 +126,13 @@ class LocalSource:
                 f"the runtime will be copied from this machine, and can only be built for {here};"
                 f" not for {_names(others)}",
             )
+
+
+def _built_for(python: LocalPython) -> tuple[str, ...]:
+    """Return the prefixes that are compiled in; PyPy computes its own when it starts."""
+    if python.interpreter.is_pypy:
+        return ()
+    return sysconfigdata.built_for(python.stdlib)
 
 
 def _supported_host() -> Platform:
@@ -145,7 +151,7 @@ def _names(platforms: tuple[Platform, ...] | list[Platform]) -> str:
 
 
 def _not_here(wanted: str, found: Survey) -> PythonUnavailableError:
-    here = ", ".join(f"{one.version} ({one.prefix})" for one in found.pythons)
+    here = ", ".join(f"{one.pin('local')} ({one.prefix})" for one in found.pythons)
     return PythonUnavailableError(
         f"{wanted} is not on this machine; it has {here or 'no Python that can be copied'}",
         hint='install that version, set `runtime-source = "managed"`, or lock again for a'
@@ -158,4 +164,4 @@ def _serve_debian(root: Path, python: LocalPython) -> None:
     """Let Debian's `site`, which knows no site-packages, find it by the name it knows."""
     link = root / "lib" / "python3" / "dist-packages"
     link.parent.mkdir()
-    link.symlink_to(f"../python{python.version.series}/site-packages")
+    link.symlink_to(f"../{python.interpreter.library}/site-packages")

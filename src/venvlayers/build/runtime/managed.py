@@ -1,4 +1,4 @@
-"""Runtime layers from python-build-standalone, fetched and verified by uv.
+"""Runtime layers from python-build-standalone and PyPy, fetched and verified by uv.
 
 What it offers is uv's knowledge; how a layer must look is `normalise.py`'s.
 """
@@ -12,18 +12,20 @@ from venvlayers.build.runtime.caches import download_cache
 from venvlayers.build.runtime.normalise import Shape, normalise
 from venvlayers.build.runtime.origin import Origin
 from venvlayers.build.runtime.relocate import require_no_trace
-from venvlayers.build.runtime.source import RuntimeContext, require_cpython
+from venvlayers.build.runtime.source import RuntimeContext
 from venvlayers.errors import PythonUnavailableError
 from venvlayers.files import private_directory
 from venvlayers.lock.model import PythonPin
 from venvlayers.platforms import Platform, PythonVersion, host_platform
 from venvlayers.report import Kind
 from venvlayers.spec.model import PythonRequest
-from venvlayers.uv import ManagedPython, UvFailure, managed_key
+from venvlayers.uv import MIRRORS, ManagedPython, UvFailure, managed_key
 
 _Offers = Mapping[Platform, tuple[ManagedPython, ...]]
 
 _NEAREST = 6
+
+_MAKERS = {"cpython": "python-build-standalone", "pypy": "uv's list of PyPys"}
 
 
 class ManagedSource:
@@ -45,9 +47,8 @@ class ManagedSource:
             PythonUnavailableError: There is none, not for this machine either if it is one
                 of *platforms*, or it cannot be fetched.
         """
-        require_cpython(request)
         here = _this_platform()
-        offers = _offers(platforms, context)
+        offers = _offers(request.implementation, platforms, context)
         lacking = _lacking(request, offers)
         if here in lacking or len(lacking) == len(offers):
             raise _not_offered(request, offers)
@@ -91,7 +92,9 @@ class ManagedSource:
         if not admitted:
             raise _not_offered(request, offers)
         version, build = max(admitted, key=lambda offer: offer[0])
-        return PythonPin(implementation="cpython", version=version, source=self.name, build=build)
+        return PythonPin(
+            implementation=request.implementation, version=version, source=self.name, build=build
+        )
 
 
 def _lacking(request: PythonRequest, offers: _Offers) -> list[Platform]:
@@ -106,8 +109,8 @@ def _lacking(request: PythonRequest, offers: _Offers) -> list[Platform]:
 def _left_out(request: PythonRequest, lacking: Iterable[Platform]) -> str:
     listed = ", ".join(platform.name for platform in lacking)
     return (
-        f"python-build-standalone has no {request} for {listed}, so the runtime cannot be built"
-        " there.\nAsk for a newer Python, or leave that out of `platforms`."
+        f"{_MAKERS[request.implementation]} has no {request} for {listed}, so the runtime cannot"
+        " be built there.\nAsk for a newer Python, or leave that out of `platforms`."
     )
 
 
@@ -118,9 +121,11 @@ def _this_platform() -> Platform | None:
         return None  # layers for known platforms can be made on any machine
 
 
-def _offers(platforms: tuple[Platform, ...], context: RuntimeContext) -> _Offers:
+def _offers(
+    implementation: str, platforms: tuple[Platform, ...], context: RuntimeContext
+) -> _Offers:
     try:
-        return context.uv.managed_pythons_by_platform(platforms)
+        return context.uv.managed_pythons_by_platform(platforms, implementation)
     except UvFailure as failure:
         raise PythonUnavailableError(
             "uv's list of Pythons cannot be read", details=failure.output
@@ -131,7 +136,7 @@ def _fetch(pin: PythonPin, platform: Platform, directory: Path, context: Runtime
     context.reporter.say(Kind.DETAIL, f"fetching {pin} for {platform}")
     try:
         return context.uv.install_python(
-            managed_key(pin.version, platform),
+            managed_key(pin.implementation, pin.version, platform),
             directory,
             build=pin.build,
             retries=context.retries,
@@ -144,12 +149,13 @@ def _fetch(pin: PythonPin, platform: Platform, directory: Path, context: Runtime
 def _not_fetched(
     pin: PythonPin, platform: Platform, failure: UvFailure, context: RuntimeContext
 ) -> PythonUnavailableError:
-    offered = [one for one in _offers((platform,), context)[platform] if one.version == pin.version]
+    known = _offers(pin.implementation, (platform,), context)[platform]
+    offered = [one for one in known if one.version == pin.version]
     if pin.build in {one.build for one in offered}:
         return PythonUnavailableError(
             f"{pin} for {platform} cannot be fetched",
             details=failure.output,
-            hint="see to the connection, name a mirror in UV_PYTHON_INSTALL_MIRROR, or set"
+            hint=f"see to the connection, name a mirror in {MIRRORS[pin.implementation]}, or set"
             ' `runtime-source = "local"`',
         )
     instead = f" (it has build {offered[0].build})" if offered else ""
@@ -166,13 +172,13 @@ def _not_offered(request: PythonRequest, offers: _Offers) -> PythonUnavailableEr
     if 0 < len(lacking) < len(offers):
         listed = ", ".join(platform.name for platform in lacking)
         return PythonUnavailableError(
-            f"python-build-standalone has no {request} for {listed}",
+            f"{_MAKERS[request.implementation]} has no {request} for {listed}",
             hint="ask for a newer Python, or leave that platform out",
         )
     common = set.intersection(*({one.version for one in some} for some in offers.values()))
     nearest = ", ".join(map(str, _nearest(request.version, common))) or "none at all"
     return PythonUnavailableError(
-        f"python-build-standalone has no {request}; the nearest that it has: {nearest}",
+        f"{_MAKERS[request.implementation]} has no {request}; the nearest that it has: {nearest}",
         hint="newer releases come with a newer uv: `python -m pip install --upgrade uv`",
     )
 

@@ -137,12 +137,17 @@ def _empty(directory: Path) -> None:
 
 
 def _only_python(shape: Shape) -> None:
-    """Leave Python in ``bin`` under its three names: other scripts begin with a path."""
-    for path in sorted(shape.program.parent.iterdir()):
-        if path != shape.program:
+    """Leave Python in ``bin`` under its names, and PyPy's library, which is beside it.
+
+    Other scripts begin with a path.
+    """
+    bin_dir, program = shape.program.parent, shape.program.name
+    for path in sorted(bin_dir.iterdir()):
+        library = shape.python.is_pypy and path.match("libpypy*-c.*") and path.suffix != ".debug"
+        if path != shape.program and not library:
             _remove(path)
-    for name in ("python", "python3"):
-        (shape.program.parent / name).symlink_to(shape.program.name)
+    for name in {"python", *shape.python.aliases} - {program}:
+        (bin_dir / name).symlink_to(program)
 
 
 def _remove_links(root: Path) -> None:
@@ -153,7 +158,8 @@ def _remove_links(root: Path) -> None:
 
 
 def _rewrite(path: Path, shape: Shape, origin: Origin) -> None:
-    if path.parent == shape.stdlib and fnmatchcase(path.name, sysconfigdata.PATTERN):
+    variables = path.parent == shape.stdlib and fnmatchcase(path.name, sysconfigdata.PATTERN)
+    if variables and not shape.python.is_pypy:  # PyPy's are computed when they are asked for
         text = sysconfigdata.relocatable(sysconfigdata.read(path), origin)
         path.write_bytes(text.encode())
     elif path.name == "build-details.json":

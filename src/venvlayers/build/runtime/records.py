@@ -15,22 +15,23 @@ from typing import Any
 from venvlayers.build.runtime.caches import local_record
 from venvlayers.build.runtime.candidates import LocalPython
 from venvlayers.files import json_text, write_text
-from venvlayers.platforms import PythonVersion
+from venvlayers.lock.model import PythonPin
+from venvlayers.platforms import Interpreter
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 def remember(pythons: Iterable[LocalPython]) -> None:
     """Write down *pythons*, in place of what was known."""
-    known = {str(python.version): _as_json(python) for python in pythons}
+    known = {str(python.pin("local")): _as_json(python) for python in pythons}
     write_text(local_record(), json_text({"format": _FORMAT, "pythons": known}))
 
 
-def recall(version: PythonVersion) -> LocalPython | None:
-    """Return the interpreter of this exact version, if it is still what it was."""
+def recall(pin: PythonPin) -> LocalPython | None:
+    """Return the interpreter of the pinned version, if it is still what it was."""
     try:
-        entry = _read()[str(version)]
-        python = _from_json(version, entry)
+        entry = _read()[str(pin)]
+        python = _from_json(pin, entry)
         unchanged = python.stamp() == entry["stamp"]
     except (FileNotFoundError, KeyError, TypeError):
         return None
@@ -49,6 +50,7 @@ def _read() -> dict[str, dict[str, Any]]:
 
 def _as_json(python: LocalPython) -> dict[str, Any]:
     return {
+        "release": python.interpreter.release,
         "executable": str(python.executable),
         "prefix": str(python.prefix),
         "stdlib": str(python.stdlib),
@@ -58,9 +60,9 @@ def _as_json(python: LocalPython) -> dict[str, Any]:
     }
 
 
-def _from_json(version: PythonVersion, entry: dict[str, Any]) -> LocalPython:
+def _from_json(pin: PythonPin, entry: dict[str, Any]) -> LocalPython:
     return LocalPython(
-        version=version,
+        interpreter=Interpreter(pin.implementation, pin.version, entry["release"]),
         executable=Path(entry["executable"]),
         prefix=Path(entry["prefix"]),
         stdlib=Path(entry["stdlib"]),

@@ -59,13 +59,12 @@ def _relative_rpath(
     path: Path, rpath: list[str], root: Path, origin: Origin, tool: Patchelf
 ) -> list[str]:
     entries = [_relative_entry(entry, path, root, origin, tool) for entry in rpath]
-    own = _towards(root / "lib", path)
-    if (
-        path.parent == root / "bin"
-        and own not in entries
-        and any((root / "lib" / name).exists() for name in tool.needed([path]))
-    ):
-        entries.insert(0, own)  # the system's own search path found that library
+    if path.parent == root / "bin":
+        needed = tool.needed([path])
+        for place in (root / "lib", root / "bin"):  # PyPy's library is beside its program
+            own = _towards(place, path)
+            if own not in entries and any((place / name).exists() for name in needed):
+                entries.insert(0, own)  # the system's own search path found that library
     return list(dict.fromkeys(entry for entry in entries if entry))
 
 

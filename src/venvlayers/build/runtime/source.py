@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from venvlayers.errors import PythonUnavailableError
 from venvlayers.lock.model import PythonPin
 from venvlayers.platforms import Platform
 from venvlayers.report import Reporter
@@ -37,18 +36,6 @@ class RuntimeContext:
     retries: int | None = None
 
 
-def require_cpython(request: PythonRequest) -> None:
-    """Refuse a request that our own sources cannot serve.
-
-    Raises:
-        PythonUnavailableError: It asks for another implementation.
-    """
-    if request.implementation != "cpython":
-        raise PythonUnavailableError(
-            f"{request} is not supported; the only implementation is cpython"
-        )
-
-
 class RuntimeSource(Protocol):
     """A place that interpreters come from. May be called from several threads."""
 
@@ -59,6 +46,8 @@ class RuntimeSource(Protocol):
         self, request: PythonRequest, platforms: tuple[Platform, ...], context: RuntimeContext
     ) -> PythonPin:
         """Return the newest release that *request* admits, for all of *platforms*.
+
+        The pin of a PyPy has PyPy's own version as its build.
 
         Raises:
             PythonUnavailableError: It has none; the message says what it has instead.
