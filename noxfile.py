@@ -83,7 +83,7 @@ def pypy(session: nox.Session) -> None:
     home = Path(session.virtualenv.location).resolve().parent / "pypy-of-debian"
     if not any(home.glob("usr/bin/pypy3.*")):
         _unpack_pypy(session, home)
-    session.install("-e", ".", *TEST_TOOLS)
+    session.install("-e", ".", "pytest>=8.3", "pytest-randomly>=3.16", "pytest-xdist>=3.6")
     session.env["VENVSTACKS_TEST_PYPY"] = str(home / "usr")
     session.run("pytest", "-n", "auto", *(session.posargs or ["tests/stacks/test_pypy.py"]))
 

@@ -319,7 +319,6 @@ def test_c1_a_stack_on_a_pypy_that_uv_fetches(
         "source": "managed",
         "build": pypy.interpreter.release,
     }
-    expect_same_from_scratch(project, tmp_path)
     Deployment.unpacked(project.dist, tmp_path / "deployed")
     expect_clean_runtime(tmp_path / "deployed" / "base", pypy)
     assert files_with(tmp_path / "deployed", str(tmp_path)) == []

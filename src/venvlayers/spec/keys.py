@@ -107,8 +107,9 @@ STACK = (
     Key(
         name="runtime-source",
         type=ValueType.TEXT,
-        doc="Where interpreters come from: `managed` fetches python-build-standalone or PyPy, `local` "
-        "copies an interpreter of this machine, `auto` fetches if it can and copies if not.",
+        doc="Where interpreters come from: `managed` fetches python-build-standalone or PyPy, "
+        "`local` copies an interpreter of this machine, `auto` fetches if it can and copies "
+        "if not.",
         default="`auto`",
         one_of=tuple(choice.value for choice in RuntimeSourceChoice),
     ),
