@@ -19,11 +19,12 @@ nox.needs_version = ">=2024.4.15"
 nox.options.default_venv_backend = "virtualenv"  # the one that comes with nox
 nox.options.sessions = ["tests", "lint", "types"]
 
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 TEST_TOOLS = (
     "build>=1.2",
     "coverage[toml]>=7.6",
     "fastjsonschema>=2.20",
-    "hatch>=1.14",
+    "hatch>=1.10",
     "pytest>=8.3",
     "pytest-cov>=6",
     "pytest-randomly>=3.16",
@@ -31,6 +32,31 @@ TEST_TOOLS = (
     "validate-pyproject>=0.23",
 )
 _PYPY_PACKAGES = ("pypy3", "pypy3-lib", "pypy3-dev")
+HOST_TOOLS = (
+    "build",
+    "fastjsonschema",
+    "pip",
+    "pytest",
+    "pytest-randomly",
+    "pytest-xdist",
+    "twine",
+)
+HOST_TESTS = (
+    "tests/test_hatch.py",
+    "tests/test_hatch_environments.py",
+    "tests/test_backend.py",
+    "tests/test_uv.py",
+    "tests/test_cli.py",
+    "tests/lock/test_lock.py",
+    "tests/publish",
+)
+"""Tests of what others' programs do for us: Hatch, hatchling, uv, compressors."""
+
+OLDEST_HATCH = "hatch>=1.10"
+WITH_OLDEST_HATCH = (
+    "virtualenv<21",  # newer ones lack what Hatch before 1.16.5 imports
+    "editables~=0.3",  # Hatch before 1.16 has it in every build environment
+)
 CHECKED = ("src", "hatch_plugin", "noxfile.py", "tools", "tests/support", "tests/conftest.py")
 
 
@@ -47,13 +73,60 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", "-n", "auto", "--cov", "--cov-config=pyproject.toml", "--durations=20")
 
 
+@nox.session
+def minimums(session: nox.Session) -> None:
+    """Run tests with the oldest Python, Hatch, hatchling and uv that we support, and so on.
+
+    The lower bounds in ``pyproject.toml`` are the versions that are run here.
+    """
+    python = _environment_of(session, "3.11")
+    lowest = Path(session.create_tmp(), "lowest.txt")
+    hatch = lowest.with_name("hatch.in")
+    hatch.write_text("\n".join([OLDEST_HATCH, *WITH_OLDEST_HATCH]), "utf-8")
+    compile_ = ("uv", "pip", "compile", "--quiet", "--resolution=lowest-direct", "--no-header")
+    session.run(*compile_, "--python", python, "pyproject.toml", str(hatch), "-o", str(lowest))
+    session.run(
+        *("uv", "pip", "install", "--quiet", "--python", python),
+        *("--requirements", str(lowest), "--editable", ".", *HOST_TOOLS),
+    )
+    session.run(python, "tools/lowest.py", OLDEST_HATCH, external=True)
+    _run_host_tests(session, python)
+
+
+@nox.session
+def newest(session: nox.Session) -> None:
+    """Run the same tests with the newest of all of them, and of the Pythons that are here."""
+    found = next(series for series in reversed(PYTHONS) if _find_python(series))
+    python = _environment_of(session, found)
+    install = ("uv", "pip", "install", "--quiet", "--upgrade", "--python", python)
+    session.run(*install, "--editable", ".", "hatch", *HOST_TOOLS)
+    _run_host_tests(session, python)
+
+
+def _environment_of(session: nox.Session, series: str) -> str:
+    """Make an environment with a Python of this machine, and return its Python."""
+    session.install("uv")
+    program = _find_python(series)
+    if program is None:
+        session.skip(f"there is no Python {series} here")
+    home = Path(session.virtualenv.location).resolve() / f"python{series}"
+    session.run("uv", "venv", "--quiet", "--clear", "--python", program, str(home))
+    return str(home / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+
+
+def _run_host_tests(session: nox.Session, python: str) -> None:
+    named = session.posargs or HOST_TESTS
+    session.run("uv", "pip", "list", "--python", python)
+    session.run(python, "-m", "pytest", "-n", "auto", "-q", "--durations=5", *named, external=True)
+
+
 def _other_pythons(session: nox.Session) -> Iterator[str]:
     """Install the project for the other Pythons of this machine that can run it.
 
     Archives must not depend on which of them does.
     """
     running = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    for series in ("3.11", "3.12", "3.13"):
+    for series in PYTHONS:
         program = _find_python(series)
         if series == running or program is None:
             continue
@@ -113,7 +186,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the types; with arguments, of the files that they name."""
-    session.install("-e", ".", "mypy>=1.15", "hatch>=1.14", "nox", "pytest>=8.3")
+    session.install("-e", ".", "mypy>=1.15", "hatch>=1.10", "nox", "pytest>=8.3")
     session.run("mypy", *(session.posargs or CHECKED))
 
 
@@ -138,7 +211,7 @@ def bench(session: nox.Session) -> None:
 
 
 def _install_hatch_and_wheel(session: nox.Session) -> None:
-    session.install("hatch>=1.14", "zstandard>=0.23")
+    session.install("hatch>=1.10", "zstandard>=0.23")
     for old in Path(_wheels(session)).glob("*.whl"):
         old.unlink()
     session.run("python", "-m", "pip", "wheel", "--no-deps", "-w", _wheels(session), ".")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any, NoReturn, Protocol
 
 from venvlayers.errors import VenvstacksError
@@ -31,12 +32,16 @@ class Host(Protocol):
 
 def line_reporter(host: Host, verbosity: int) -> LineReporter:
     """Return a reporter that says everything through *host*."""
+    # Layers are built side by side, and Hatch turns its one console to the standard error
+    # output and back for each message: the second of two at once would go to the other one.
+    one_at_a_time = Lock()
 
     def write(kind: Kind, message: str) -> None:
-        if kind is Kind.WARNING:
-            host.display_warning(f"warning: {message}")
-        else:
-            host.display_info(message)
+        with one_at_a_time:
+            if kind is Kind.WARNING:
+                host.display_warning(f"warning: {message}")
+            else:
+                host.display_info(message)
 
     return LineReporter(write, verbosity=verbosity)
 

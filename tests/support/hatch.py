@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
@@ -26,6 +27,7 @@ from filelock import FileLock
 from packaging.requirements import Requirement
 
 from support.wheels import CannotRepackError, repack
+from venvlayers.uv import find_uv
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -160,6 +162,8 @@ def hatch(
         "LOCALAPPDATA": isolated / "home",
         "XDG_CACHE_HOME": isolated / "home" / "cache",
         "UV_CONFIG_FILE": isolated / "uv.toml",
+        # Without it, Hatch before 1.16 uses pip, which takes seconds each time.
+        "HATCH_ENV_TYPE_VIRTUAL_UV_PATH": find_uv().path,
         "HATCH_CONFIG": isolated / "hatch.toml",
         "HATCH_DATA_DIR": isolated / "hatch-data",
         "HATCH_CACHE_DIR": isolated / "hatch-cache",
@@ -176,6 +180,8 @@ def _fill(directory: Path) -> None:
     _build_checkout(directory)
     for installed in _closure("hatch-venvstacks"):
         repack(installed, directory)
+    with suppress(PackageNotFoundError):  # Hatch before 1.16 wants it for every build
+        repack(distribution("editables"), directory)
 
 
 def _build_checkout(directory: Path) -> None:
