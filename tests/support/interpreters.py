@@ -25,8 +25,9 @@ from typing import Any
 import zstandard
 from filelock import FileLock
 
+from support.standalone import standalone_tree
 from venvlayers.build.runtime.patchelf import find_patchelf
-from venvlayers.platforms import PLATFORMS, Platform, PythonVersion
+from venvlayers.platforms import PLATFORMS, Platform, PythonVersion, host_platform
 
 VERSION = PythonVersion(*sys.version_info[:3])
 """The version of every interpreter made here."""
@@ -66,11 +67,9 @@ class Downloads:
 
     Attributes:
         list_file: For ``UV_PYTHON_DOWNLOADS_JSON_URL``, as a ``file://`` address.
-        archive: What is fetched for platforms other than Windows.
     """
 
     list_file: Path
-    archive: Path
 
     @property
     def environment(self) -> dict[str, str]:
@@ -85,31 +84,37 @@ def standalone_downloads(
     platforms: Iterable[Platform] = tuple(PLATFORMS.values()),
     shared: Path | None = None,
 ) -> Downloads:
-    """Write a list of Pythons for uv into *directory*, all of them served by one archive.
+    """Write a list of Pythons for uv into *directory*, and the archives that it lists.
 
     Args:
         directory: Where to put the list.
-        versions: What to list; the archive holds `VERSION` whatever the list says.
-        platforms: What to list it for. Windows gets an archive of its own, with programs
-            that do not run.
+        versions: What to list; for this machine's platform, the archive holds `VERSION`
+            whatever the list says.
+        platforms: What to list it for. Only the Python for this machine runs; it is made from
+            the one that runs the tests.
         shared: Where to make the archives, once for all who name the same place.
     """
     archives = shared or directory
     archives.mkdir(parents=True, exist_ok=True)
     with FileLock(archives / "archives.lock"):
-        posix = _archive(archives / f"posix+{BUILD}-install_only.tar.zst", _standalone_tree)
-        windows = _archive(archives / f"windows+{BUILD}-install_only.tar.zst", _windows_tree)
-    listed = {
-        f"cpython-{version}-{platform.uv_key}": _entry(
-            version, platform, windows if platform.is_windows else posix
-        )
-        for version in versions
-        for platform in platforms
-    }
+        listed = {
+            f"cpython-{version}-{platform.uv_key}": _entry(
+                version, platform, _archive_for(platform, version, archives)
+            )
+            for version in versions
+            for platform in platforms
+        }
     directory.mkdir(parents=True, exist_ok=True)
     list_file = directory / "downloads.json"
     list_file.write_text(json.dumps(listed), "utf-8")
-    return Downloads(list_file, posix)
+    return Downloads(list_file)
+
+
+def _archive_for(platform: Platform, version: PythonVersion, archives: Path) -> Path:
+    if platform.sys_platform == sys.platform and platform == host_platform():
+        return _archive(archives / f"this+{BUILD}-install_only.tar.zst", _standalone_tree)
+    name = f"{version}-{platform}+{BUILD}-install_only.tar.zst"
+    return _archive(archives / name, lambda root: standalone_tree(root, platform, version))
 
 
 def _entry(version: PythonVersion, platform: Platform, archive: Path) -> dict[str, Any]:
@@ -168,32 +173,6 @@ def _as_standalone(source: str) -> str:
         "INSTALL": "/usr/bin/install -c",
     }
     return f"{_HEADER}build_time_vars = {pprint.pformat(variables)}\n"
-
-
-_LAUNCHERS = ("venvlauncher.exe", "venvwlauncher.exe")
-if PythonVersion(3, 13) > VERSION:
-    _LAUNCHERS = ("python.exe", "pythonw.exe")
-
-
-def _windows_tree(root: Path) -> None:
-    files = {
-        "python.exe": b"MZ",
-        "pythonw.exe": b"MZ",
-        "python3.dll": b"MZ",
-        **{f"Lib/venv/scripts/nt/{name}": b"MZ " + name.encode() for name in _LAUNCHERS},
-        "DLLs/_ssl.pyd": b"MZ",
-        "Lib/os.py": b"",
-        "Lib/__pycache__/os.pyc": b"",
-        "Lib/test/__init__.py": b"",
-        "Lib/site-packages/pip/__init__.py": b"",
-        "Scripts/pip.exe": b"MZ",
-        "libs/python3.lib": b"",
-        "include/Python.h": b"",
-    }
-    for name, content in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
 
 
 def _copy(root: Path) -> None:

@@ -21,6 +21,7 @@ from venvlayers.build.chain import (
 )
 from venvlayers.build.install import WheelSource, install
 from venvlayers.build.model import LayerEnvironment
+from venvlayers.build.names import require_names
 from venvlayers.build.record import installed_distributions, normalize_records
 from venvlayers.build.recorded import remove_older
 from venvlayers.build.runtime.source import RuntimeContext, RuntimeSource
@@ -162,6 +163,7 @@ def _fill(env: Path, order: Order, context: BuildContext) -> None:
         link_layers(env, chain, context.runtime.reporter)
     _add_modules(env, order.target, scheme)
     describe_layer(env, chain, layer.launch_module.name if layer.launch_module else None)
+    require_names(env, context.platform, chain.name, context.runtime.reporter)
 
 
 def _chain(target: Target, scheme: Scheme) -> Chain:

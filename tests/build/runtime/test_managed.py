@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from support.binaries import binary
 from support.interpreters import BUILD, VERSION, Downloads, standalone_downloads
 from support.pypy import STAND_IN, stand_in_downloads
 from support.runtime_layers import Said, assert_clean, contents, files_with, names_in, portrait
@@ -103,7 +104,7 @@ def test_finding_leaves_the_archive_for_building_offline(
     assert (layer / "bin" / "python3").exists()
     shutil.rmtree(download_cache())
     shutil.rmtree(layer)
-    downloads.list_file.write_text(downloads.list_file.read_text().replace("posix%2B", "gone%2B"))
+    downloads.list_file.write_text(downloads.list_file.read_text().replace("this%2B", "gone%2B"))
     with pytest.raises(PythonUnavailableError, match="cannot be fetched"):
         SOURCE.materialize(PIN, host, layer, context)
 
@@ -122,29 +123,50 @@ def test_the_users_cache_of_archives_is_respected(
     assert not download_cache().exists()
 
 
-@pytest.mark.parametrize("name", ["macosx_arm64", "linux_aarch64"])
+@pytest.mark.parametrize("name", ["macosx_arm64", "macosx_x86_64", "linux_aarch64"])
 def test_layers_for_other_unixes_are_made_here(
     downloads: Downloads, context: RuntimeContext, tmp_path: Path, name: str
 ) -> None:
-    layer = tmp_path / "layer"
-    SOURCE.materialize(PIN, PLATFORMS[name], layer, context)
+    """I5: programs and libraries are left as they are signed, links stay, no place is named."""
+    layer, platform = tmp_path / "layer", PLATFORMS[name]
+    SOURCE.materialize(PIN, platform, layer, context)
     assert_clean(layer, VERSION.series)
     assert files_with(layer, str(context.work_dir)) == []
+    library = "dylib" if platform.sys_platform == "darwin" else "so.1.0"
+    for place, note in (
+        (f"bin/python{VERSION.series}", f"python{VERSION.series} /install/lib"),
+        *((path.relative_to(layer).as_posix(), "") for path in layer.rglob(f"lib*.{library}")),
+        *((path.relative_to(layer).as_posix(), "") for path in layer.rglob("_ssl.*.so")),
+    ):
+        content = (layer / place).read_bytes()
+        assert content.startswith(binary(platform)[:32])
+        assert content.endswith(b"/install/lib\0")
+        assert note.encode() in content
+    (variables,) = layer.rglob("_sysconfigdata_*.py")
+    assert "'prefix': _prefix" in variables.read_text("utf-8")
+    again = tmp_path / "again"
+    SOURCE.materialize(PIN, platform, again, replace(context, work_dir=tmp_path / "other place"))
+    assert contents(again) == contents(layer)
 
 
+@pytest.mark.parametrize("name", ["win_amd64", "win_arm64"])
 def test_a_layer_for_windows_is_made_here(
-    downloads: Downloads, context: RuntimeContext, tmp_path: Path
+    downloads: Downloads, context: RuntimeContext, tmp_path: Path, name: str
 ) -> None:
-    layer = tmp_path / "layer"
-    SOURCE.materialize(PIN, PLATFORMS["win_amd64"], layer, context)
-    assert {name for name in names_in(layer) if (layer / name).is_file()} == {
-        "python.exe",
-        "python3.dll",
-        "DLLs/_ssl.pyd",
-        "Lib/os.py",
-        "libs/python3.lib",
-        "include/Python.h",
+    layer, platform = tmp_path / "layer", PLATFORMS[name]
+    SOURCE.materialize(PIN, platform, layer, context)
+    files = {name for name in names_in(layer) if (layer / name).is_file()}
+    launchers = {name for name in files if name.startswith("Lib/venv/scripts/nt/")}
+    assert len(launchers) == 3
+    assert files - launchers == {
+        *("python.exe", "pythonw.exe", "python3.dll", "vcruntime140.dll"),
+        f"python{VERSION.major}{VERSION.minor}.dll",
+        *("DLLs/_ssl.pyd", "DLLs/libssl-3.dll"),
+        *("Lib/os.py", "Lib/ntpath.py", "Lib/venv/__init__.py"),
+        *("libs/python3.lib", "include/Python.h", "tcl/tcl8.6/init.tcl", "LICENSE.txt"),
     }
+    assert not any(path.is_symlink() for path in layer.rglob("*"))
+    assert (layer / "python.exe").read_bytes().startswith(binary(platform)[:32])
     assert list((layer / "Lib" / "site-packages").iterdir()) == []
     assert not (layer / "Scripts").exists()
 
