@@ -7,19 +7,25 @@ fetches by a list of our own; the packages are wheels for each platform.
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.compare import assert_same_archives
 from support.index import Index
 from support.interpreters import VERSION, standalone_downloads
 from support.projects import Project
+from support.runtime_layers import contents
 from support.stacks import Messages, done, run
 from venvlayers.errors import BuildError, PythonUnavailableError, SelectionError
 from venvlayers.plan import Goal
-from venvlayers.platforms import PLATFORMS, host_platform
+from venvlayers.platforms import PLATFORMS, PythonVersion, host_platform
 from venvlayers.request import LockPolicy, Request
 from venvlayers.workflow import preview, requested
 from venvlayers.workflow.outcome import summary
@@ -231,3 +237,172 @@ def test_a_python_of_this_machine_serves_no_other(project: Project) -> None:
     assert 'runtime-source = "managed"' in str(caught.value)
     assert "UV_PYTHON_INSTALL_MIRROR" in str(caught.value)
     assert done(run(project)) != (), "it serves this machine"
+
+
+OTHER = PythonVersion(3, 13, 2) if VERSION.minor != 13 else PythonVersion(3, 12, 4)
+"""A Python of another series than the one that runs the tests, and us."""
+
+CHOOSER = {
+    "early": f"python_full_version < '{OTHER}'",
+    "late": f"python_full_version >= '{OTHER}'",
+    "series": f"python_version == '{OTHER.series}'",
+    "mac": "sys_platform == 'darwin'",
+    "windows": "platform_system == 'Windows' and os_name == 'nt'",
+    "arm": "platform_machine == 'aarch64'",
+    "intel": "platform_machine == 'AMD64'",
+}
+
+CHOOSING_STACK = f"""
+runtime_source = "managed"
+
+[[runtimes]]
+name = "base"
+python_implementation = "cpython@{OTHER}"
+platforms = ["linux_aarch64", "macosx_arm64", "win_amd64"]
+requirements = ["chooser", "compiled"]
+linux_target = "glibc@2.28"
+macosx_target = "13.0"
+
+[[applications]]
+name = "top"
+launch_module = "top.py"
+runtime = "base"
+requirements = ["pure"]
+"""
+
+
+@pytest.fixture
+def choosing(
+    make_project: MakeProject,
+    index: Index,
+    archives: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Project:
+    """Give a stack for three platforms, with a Python of which nothing here runs."""
+    for name in CHOOSER:
+        index.add(name, requires_python=f">={OTHER.series}" if name == "late" else None)
+    index.add("chooser", requires=[f"{name}; {marker}" for name, marker in CHOOSER.items()])
+    index.add("pure", entry_points={"pure": "pure:main"})
+    tags = ("manylinux_2_17_aarch64", "manylinux_2_28_aarch64", "manylinux_2_34_aarch64")
+    for tag in (*tags, "macosx_11_0_arm64", "macosx_14_0_arm64", "win_amd64"):
+        for python in (CP, f"cp{OTHER.major}{OTHER.minor}"):
+            modules = {"compiled.py": f"wheel = '{python} {tag}'\n"}
+            index.add("compiled", modules=modules, tag=f"{python}-{python}-{tag}")
+    served = standalone_downloads(tmp_path / "list", versions=[OTHER], shared=archives)
+    for name, value in served.environment.items():
+        monkeypatch.setenv(name, value)
+    return make_project(CHOOSING_STACK, files={"top.py": ""})
+
+
+def test_what_is_chosen_is_the_targets(choosing: Project) -> None:
+    """Markers, tags and bounds; the layouts, launchers and links that each platform has."""
+    outcome = run(choosing, platforms=("all",))
+    cp = f"cp{OTHER.major}{OTHER.minor}"
+    expected = {
+        "linux_aarch64": ({"late", "series", "arm"}, f"{cp} manylinux_2_28_aarch64"),
+        "macosx_arm64": ({"late", "series", "mac"}, f"{cp} macosx_11_0_arm64"),
+        "win_amd64": ({"late", "series", "windows", "intel"}, f"{cp} win_amd64"),
+    }
+    assert [platform.name for platform in outcome.plan.platforms] == list(expected)
+    for name, (packages, wheel) in expected.items():
+        built = choosing.root / "_build" / name
+        inside = "Lib" if name == "win_amd64" else f"lib/python{OTHER.series}"
+        packages_dir = built / "base" / inside / "site-packages"
+        found = {path.stem for path in packages_dir.glob("*.py")}
+        assert found == {*packages, "chooser", "compiled"}
+        text = (packages_dir / "compiled.py").read_text("utf-8")
+        assert text == f"wheel = '{wheel}'\n"
+        assert_layout(built, name)
+
+
+def assert_layout(built: Path, name: str) -> None:
+    """Check that an application is laid out as *name* needs it, and finds what is below it."""
+    app = built / "app-top"
+    config = json.loads((app / "share/venv/metadata/venvstacks_layer.json").read_text("utf-8"))
+    assert config["py_version"] == str(OTHER)
+    if name.startswith("win"):
+        assert config["base_python"] == "../base/python.exe"
+        assert config["python"] == "Scripts/python.exe"
+        assert config["pylib_dirs"] == ["../base/Lib/site-packages"]
+        assert not (app / "pyvenv.cfg").exists(), "postinstall.py writes it where it is unpacked"
+        launchers = built / "base" / "Lib" / "venv" / "scripts" / "nt"
+        series = "venvlauncher.exe" if OTHER.minor >= 13 else "python.exe"
+        assert (app / "Scripts/python.exe").read_bytes() == (launchers / series).read_bytes()
+        assert (app / "Scripts/pythonw.exe").is_file()
+        assert not (app / "bin").exists()
+        assert not [path for path in built.rglob("*") if path.is_symlink()]
+        site_packages = app / "Lib" / "site-packages"
+        assert (site_packages / "_venvstacks.pth").read_text("utf-8") == (
+            "../../../base/Lib/site-packages\n"
+        )
+    else:
+        assert config["base_python"] == f"../base/bin/python{OTHER.series}"
+        link = (app / "bin" / "python").readlink()
+        assert link.as_posix() == f"../../base/bin/python{OTHER.series}"
+        assert f"version = {OTHER}\n" in (app / "pyvenv.cfg").read_text("utf-8")
+        assert "home" not in (app / "pyvenv.cfg").read_text("utf-8")
+        site_packages = app / "lib" / f"python{OTHER.series}" / "site-packages"
+    assert "base" in (site_packages / "sitecustomize.py").read_text("utf-8")
+    record = (site_packages / "pure-1.0.dist-info" / "RECORD").read_text("utf-8")
+    for line in record.splitlines():
+        assert (site_packages / line.partition(",")[0]).is_file(), line
+    assert not list(built.rglob("*.pyc"))
+
+
+@pytest.mark.skipif(not shutil.which("bsdtar"), reason="needs bsdtar, which is Windows' tar")
+def test_windows_own_tools_unpack_it(choosing: Project, tmp_path: Path) -> None:
+    """Windows 11 has bsdtar with zstd; zip is for older ones, and for the Explorer."""
+    run(choosing, platforms=("win_amd64",))
+    built = choosing.root / "_build" / "win_amd64"
+    unpacked = tmp_path / "unpacked"
+    unpacked.mkdir()
+    for archive in choosing.dist.glob("*.tar.zst"):
+        subprocess.run(["bsdtar", "-xf", str(archive), "-C", str(unpacked)], check=True)
+    assert contents(unpacked) == contents(built)
+    run(choosing, platforms=("win_amd64",), archive_format="zip")
+    as_zip = tmp_path / "zip"
+    for archive in choosing.dist.glob("*.zip"):
+        with zipfile.ZipFile(archive) as packed:
+            packed.extractall(as_zip)
+    assert {path.relative_to(as_zip) for path in as_zip.rglob("*")} == {
+        path.relative_to(built) for path in built.rglob("*")
+    }
+
+
+ELSEWHERE = """
+import platform, sys, types
+machine, system = sys.argv[1:3]
+platform.machine = lambda: machine
+import venvlayers.platforms
+venvlayers.platforms.sys = types.SimpleNamespace(platform=system)
+print("this is", venvlayers.platforms.host_platform())
+from venvlayers.cli import main
+main(sys.argv[3:])
+"""
+"""The command on a machine that says that it is another one."""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="its archive is made of ELF programs")
+def test_the_same_bytes_from_any_host(project: Project, tmp_path: Path) -> None:
+    """A layer that was built natively, and as a foreign one on two other machines."""
+    here = host_platform()
+    native = run(project, platforms=(here.name,))
+    arm = "aarch64" if here.machine == "x86_64" else "x86_64"
+    for machine, system in ((arm, "linux"), ("arm64", "darwin"), ("AMD64", "win32")):
+        place = tmp_path / f"on {system}"
+        command = [sys.executable, "-c", ELSEWHERE, machine, system]
+        options = ["--platform", here.name, "--output-dir", str(place / "dist")]
+        options += ["--build-dir", str(place / "build")]
+        completed = subprocess.run(
+            [*command, "publish", str(project.root), *options],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        assert "this is" in completed.stdout
+        assert f"this is {here}" not in completed.stdout
+        for layer in native.published:
+            assert_same_archives(layer.archive, place / "dist" / layer.archive.name)
+        for said in (f"SHA256SUMS-{here}", f"__venvstacks__/venvstacks-{here}.json"):
+            assert (place / "dist" / said).read_bytes() == (project.dist / said).read_bytes()
