@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from enum import Enum
+from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -72,11 +73,13 @@ class LineReporter:
     def __init__(self, write: Callable[[Kind, str], None], *, verbosity: int = 0) -> None:
         self._write = write
         self._verbosity = verbosity
+        self._one_at_a_time = Lock()  # Hatch writes a line and its end one after the other
 
     def say(self, kind: Kind, message: str) -> None:
         """Pass the message on, unless it is a detail nobody asked for."""
         if is_shown(kind, self._verbosity):
-            self._write(kind, message)
+            with self._one_at_a_time:
+                self._write(kind, message)
 
     @contextmanager
     def progress(self, label: str, total: int) -> Iterator[Progress]:
