@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import nox
-from nox.command import CommandFailed
 
 nox.needs_version = ">=2024.4.15"
 nox.options.default_venv_backend = "virtualenv"  # the one that comes with nox
@@ -153,27 +152,30 @@ def _find_python(series: str) -> str | None:
 @nox.session
 def pypy(session: nox.Session) -> None:
     """Test stacks on a real PyPy: Debian's, unpacked where nothing else sees it."""
-    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
-        session.skip("needs apt-get and dpkg-deb, which have a PyPy to test with")
-    home = Path(session.virtualenv.location).resolve().parent / "pypy-of-debian"
-    if not any(home.glob("usr/bin/pypy3.*")):
-        _unpack_pypy(session, home)
+    home = _debian(session) / "pypy"
+    session.run("python", "tools/debian.py", str(home), *_PYPY_PACKAGES)
     session.install("-e", ".", "pytest>=8.3", "pytest-randomly>=3.16", "pytest-xdist>=3.6")
-    session.env["VENVSTACKS_TEST_PYPY"] = str(home / "usr")
+    session.env["VENVSTACKS_TEST_PYPY"] = str(home / "root" / "usr")
     session.run("pytest", "-n", "auto", *(session.posargs or ["tests/stacks/test_pypy.py"]))
 
 
-def _unpack_pypy(session: nox.Session, home: Path) -> None:
-    """Fetch PyPy's packages with apt, and unpack them into *home*; nothing is installed."""
-    packages = home.with_name(f"{home.name}.packages")
-    packages.mkdir(parents=True, exist_ok=True)
-    with session.chdir(packages):
-        try:
-            session.run("apt-get", "download", *_PYPY_PACKAGES, external=True)
-        except CommandFailed:
-            session.skip("apt has no PyPy here; `apt-get update` may help")
-    for package in sorted(packages.glob("*.deb")):
-        session.run("dpkg-deb", "-x", str(package), str(home), external=True)
+@nox.session
+def cross(session: nox.Session) -> None:
+    """Build the demo for another platform, and run it in an emulator of that."""
+    packages = _debian(session)
+    _install_hatch_and_wheel(session)
+    session.run(
+        *("python", "tools/cross.py", "--wheels", _wheels(session), "--debian", str(packages)),
+        *session.posargs,
+    )
+
+
+def _debian(session: nox.Session) -> Path:
+    """Return where Debian's packages are kept; skip the session where there is no apt."""
+    missing = [name for name in ("apt-get", "dpkg", "dpkg-deb") if shutil.which(name) is None]
+    if missing:
+        session.skip(f"gets what it needs from Debian's packages, and there is no {missing[0]}")
+    return Path(session.virtualenv.location).resolve().parent / "debian"
 
 
 @nox.session
