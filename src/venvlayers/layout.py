@@ -49,6 +49,11 @@ class Layout:
         """The file whose lock lets one build at a time change this stack."""
         return self.build_dir / ".lock"
 
+    @property
+    def project_store(self) -> Path:
+        """What we keep of the project whose file declares the stack: its wheel."""
+        return self.build_dir / ".project"
+
     def environments(self, platform: Platform) -> Path:
         """Return the directory in which environments are siblings, as they are when deployed."""
         return self.build_dir / platform.name

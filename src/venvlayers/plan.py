@@ -12,8 +12,9 @@ from datetime import datetime
 from enum import Enum, IntEnum
 from typing import Any
 
-from venvlayers.build.sources import AppModules
+from venvlayers.build.sources import AppModules, beyond_lock
 from venvlayers.platforms import Platform
+from venvlayers.project.model import ProjectWheel
 from venvlayers.selection import Selection
 from venvlayers.spec.model import LayerSpec
 
@@ -72,6 +73,7 @@ class Target:
         locked_at: When its lock last changed.
         deployed_name: The directory that it is to be unpacked as.
         lower: Those of the layers below it, in path order.
+        wheel: The wheel of the project in it; None without one, or while it is not known.
     """
 
     layer: LayerSpec
@@ -80,6 +82,12 @@ class Target:
     locked_at: datetime
     deployed_name: str
     lower: tuple[str, ...] = ()
+    wheel: ProjectWheel | None = None
+
+    @property
+    def unlocked(self) -> str | None:
+        """Identifies what is in it and can change without its lock; None if nothing can."""
+        return beyond_lock(self.modules, self.wheel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

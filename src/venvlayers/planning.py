@@ -14,10 +14,11 @@ from venvlayers.build.key import KeyInputs, environment_key
 from venvlayers.build.sources import AppModules, app_modules
 from venvlayers.layout import Layout
 from venvlayers.lock.model import PythonPin
-from venvlayers.lock.state import LockState, lock_states
+from venvlayers.lock.state import PROJECT_CHANGED, LockState, lock_states
 from venvlayers.lock.store import LockRecord
 from venvlayers.plan import OUTPUT_ACTIONS, Goal, Need, Plan, Step, Target
 from venvlayers.platforms import Platform
+from venvlayers.project.model import ProjectWheel
 from venvlayers.selection import Extent, Operations, Selection
 from venvlayers.spec.model import LayerSpec, StackSpec
 
@@ -45,8 +46,18 @@ def plan_stack(
     outlooks: Mapping[Platform, Outlook],
     *,
     selection: Selection,
+    given_wheel: Callable[[], ProjectWheel | None] = lambda: None,
 ) -> Plan:
     """Plan a run, for all platforms that there is an outlook for.
+
+    Args:
+        spec: The stack.
+        layout: Where its files are.
+        goal: How far to go.
+        outlooks: What to ask of the stages after locking, by platform.
+        selection: What was asked for.
+        given_wheel: What returns the project's wheel as it would be made now; None if that
+            is not known.
 
     Raises:
         LockError: A lock is damaged.
@@ -65,9 +76,15 @@ def plan_stack(
     steps = [*cleaning, *locking.values()]
     found: dict[Platform, Mapping[str, Target]] = {}
     if goal >= Goal.BUILD:
+        wheel = given_wheel() if any(layer.has_wheel for layer in layers) else None
         for platform, outlook in outlooks.items():
             found[platform] = targets(
-                buildable(layers, platform), lasting, platform, outlook.fingerprint, given.modules
+                buildable(layers, platform),
+                lasting,
+                platform,
+                outlook.fingerprint,
+                wheel,
+                modules_by_name=given.modules,
             )
             made = _steps_for(platform, goal, given, found[platform], outlook)
             steps += [replace(step, platform=platform) for step in made]
@@ -142,15 +159,20 @@ def targets(
     states: Mapping[str, LockState],
     platform: Platform,
     fingerprint: Callable[[PythonPin], str],
+    wheel: ProjectWheel | None = None,
+    *,
+    complete: bool = True,
     modules_by_name: dict[str, AppModules | None] | None = None,
 ) -> dict[str, Target]:
     """Return what environments are to be, by name, for those whose lock is valid.
 
     Args:
-        layers: Those that are made for *platform*.
+        layers: Those that are made for *platform*, each after those below it.
         states: What is known about their locks.
         platform: What for.
         fingerprint: What a runtime's source would make of a pin now.
+        wheel: The project's wheel; None while that is not known.
+        complete: Whether what contains the project is left out while its wheel is not known.
         modules_by_name: The digests of modules that are known; others are added.
     """
     known = {} if modules_by_name is None else modules_by_name
@@ -158,6 +180,9 @@ def targets(
     for layer in layers:
         record = _valid_record(states[layer.env_name])
         runtime = _valid_record(states[layer.runtime_name])
+        own_wheel = wheel if layer.has_wheel else None
+        if complete and layer.has_wheel and wheel is None:
+            continue
         if record and runtime and runtime.python and all(name in found for name in layer.lower):
             if layer.env_name not in known:
                 known[layer.env_name] = app_modules(layer)
@@ -173,6 +198,7 @@ def targets(
                 python=str(runtime.python),
                 fingerprint="" if layer.lower else fingerprint(runtime.python),
                 modules=modules,
+                project=own_wheel.content_hash if own_wheel else None,
             )
             found[layer.env_name] = Target(
                 layer=layer,
@@ -181,6 +207,7 @@ def targets(
                 locked_at=record.locked_at,
                 deployed_name=deployed_name,
                 lower=lower,
+                wheel=own_wheel,
             )
     return found
 
@@ -253,7 +280,7 @@ def _build_steps(
                 built = None if operations.clean else outlook.built_key(name)
                 need, reason = _build_need(built, found[name].key, operations)
             else:
-                need, reason = _unlocked_need(locking, layer)
+                need, reason = _unknown_need(locking, layer)
             steps[name] = Step(action="build", env_name=name, need=need, reason=reason)
     return steps
 
@@ -267,12 +294,15 @@ def _build_need(built: str | None, key: str, operations: Operations) -> tuple[Ne
     return (Need.YES if operations.build else Need.BLOCKED), reason
 
 
-def _unlocked_need(locking: Mapping[str, Step], layer: LayerSpec) -> tuple[Need, str]:
+def _unknown_need(locking: Mapping[str, Step], layer: LayerSpec) -> tuple[Need, str]:
+    """Return whether a layer is to be built of which it is not known yet what is to be in it."""
     blocked = [
         name for name in (layer.env_name, *layer.lower) if locking[name].need is Need.BLOCKED
     ]
     if blocked:
         return Need.BLOCKED, f"the lock of {blocked[0]} is outdated"
+    if all(locking[name].need is Need.NO for name in (layer.env_name, *layer.lower)):
+        return Need.MAYBE, PROJECT_CHANGED
     return Need.MAYBE, "its lock is to be made first"
 
 

@@ -23,7 +23,10 @@ _FIRST_LINES, _LAST_LINES = 6, 34
 
 
 def child_environment(
-    keep: Iterable[str] = (), extra: Mapping[str, str] | None = None
+    keep: Iterable[str] = (),
+    extra: Mapping[str, str] | None = None,
+    *,
+    drop: tuple[str, ...] = (),
 ) -> dict[str, str]:
     """Return the environment for a child process.
 
@@ -31,12 +34,13 @@ def child_environment(
         keep: Names, or patterns with ``*``, that pass although they start with one of
             `DROPPED_PREFIXES`.
         extra: Variables to set.
+        drop: More beginnings of names like `DROPPED_PREFIXES`.
     """
-    kept = tuple(keep)
+    kept, dropped = tuple(keep), (*DROPPED_PREFIXES, *drop)
     environment = {
         name: value
         for name, value in os.environ.items()
-        if not name.upper().startswith(DROPPED_PREFIXES) or _is_kept(name.upper(), kept)
+        if not name.upper().startswith(dropped) or _is_kept(name.upper(), kept)
     }
     environment["LC_ALL"] = "C.UTF-8"  # messages that we read must not be translated
     environment["PYTHONUTF8"] = "1"

@@ -153,7 +153,7 @@ def test_reading_in_other_pieces_changes_nothing(
 def test_the_time_is_the_lock_s_unless_given() -> None:
     assert archive_time(LOCKED_AT, None) == int(LOCKED_AT.timestamp())
     made = [AppModules(launch=f"sha256:{number:064x}") for number in range(1, 100)]
-    assert archive_time(LOCKED_AT, 0) == archive_time(LOCKED_AT, 0, made[-1]) == 0
-    other = {archive_time(LOCKED_AT, None, modules) for modules in made}
+    assert archive_time(LOCKED_AT, 0) == archive_time(LOCKED_AT, 0, made[-1].all) == 0
+    other = {archive_time(LOCKED_AT, None, modules.all) for modules in made}
     assert len(other) == 99
     assert 0 < archive_time(LOCKED_AT, None) - min(other) < 24 * 60 * 60

@@ -108,7 +108,7 @@ def test_above_a_layer_with_the_project_only_extras_are_new(tmp_path: Path) -> N
 def test_what_the_backend_computes_is_not_known_here(tmp_path: Path) -> None:
     layers = (framework("f", 'project = { extras = ["any"] }'),)
     spec = read(tmp_path, *layers, project=COMPUTED)
-    assert spec.layer("framework-f").project == ProjectUse(extras=("any",), needs_wheel=True)
+    assert spec.layer("framework-f").project == ProjectUse(extras=("any",), is_computed=True)
     assert spec.layer("framework-f").requirements == ()
 
 

@@ -138,14 +138,13 @@ def describe(order: Order, context: BuildContext) -> LayerEnvironment:
         locked_at=lock.locked_at,
         launch_module=layer.launch_module.name if layer.launch_module else None,
         modules=target.modules,
+        wheel=target.wheel,
     )
 
 
 def _fill(env: Path, order: Order, context: BuildContext) -> None:
     """Make a complete environment in *env*, which does not exist yet."""
     layer, lock = order.layer, order.lock
-    if layer.has_wheel:
-        raise BuildError(f"{layer.env_name} contains the project, which cannot be built yet")
     scheme = Scheme(platform=context.platform, python=lock.python.interpreter)
     chain = _chain(order.target, scheme)
     if chain.runtime is None:
@@ -155,7 +154,14 @@ def _fill(env: Path, order: Order, context: BuildContext) -> None:
         env.mkdir()
     lock_dir = context.layout.pylock(layer.env_name).parent
     wheels = WheelSource(uv=context.runtime.uv, lock_dir=lock_dir, indexes=context.indexes)
-    install(lock, env, platform=context.platform, targets=layer.targets, source=wheels)
+    install(
+        lock,
+        env,
+        platform=context.platform,
+        targets=layer.targets,
+        source=wheels,
+        project=order.target.wheel,
+    )
     make_scripts_relocatable(env / context.platform.bin_dir)
     normalize_records(env, scheme)
     if chain.runtime is not None:

@@ -8,7 +8,7 @@ into files about this machine is dealt with in `record.py` and `scripts.py`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from venvlayers.files import remove_tree
 from venvlayers.lock.model import LayerLock
 from venvlayers.lock.wheels import renamed_for_cpython, supported_tags
 from venvlayers.platforms import Platform, Targets
+from venvlayers.project.model import ProjectWheel
 from venvlayers.report import Kind
 from venvlayers.uv import Uv, UvFailure
 
@@ -44,7 +45,13 @@ class WheelSource:
 
 
 def install(
-    lock: LayerLock, env: Path, *, platform: Platform, targets: Targets, source: WheelSource
+    lock: LayerLock,
+    env: Path,
+    *,
+    platform: Platform,
+    targets: Targets,
+    source: WheelSource,
+    project: ProjectWheel | None = None,
 ) -> None:
     """Install the packages of *lock* for *platform* into *env*.
 
@@ -54,16 +61,21 @@ def install(
         platform: What to install for.
         targets: The oldest systems that it is to run on.
         source: How to get at wheels.
+        project: The wheel of the project, which no lock has.
 
     Raises:
         BuildError: A wheel cannot be had, or is not what was locked.
     """
-    selected = list(_selected(lock, platform, targets))
-    if not selected:
+    packages = [
+        _entry(package, wheel, lock, source.lock_dir)
+        for package, wheel in _selected(lock, platform, targets)
+    ]
+    packages += [_project_entry(project, lock)] if project else []
+    if not packages:
         return
     staging = env.with_name(f"{env.name}.staging")
     staging.mkdir()
-    (staging / "pylock.toml").write_text(_install_list(lock, selected, source.lock_dir), "utf-8")
+    (staging / "pylock.toml").write_text(_install_list(packages), "utf-8")
     settings = tomli_w.dumps({"tool": {"uv": dict(source.indexes)}})
     (staging / "pyproject.toml").write_text(settings, "utf-8")
     try:
@@ -127,26 +139,36 @@ def _selected(
         raise BuildError(f"{lock.env_name} cannot be installed on {platform}: {error}") from error
 
 
-def _install_list(
-    lock: LayerLock, selected: Iterable[tuple[Package, PackageWheel]], lock_dir: Path
-) -> str:
-    """Return a PEP 751 lock of exactly these wheels.
+def _install_list(packages: list[dict[str, Any]]) -> str:
+    """Return a PEP 751 lock of exactly these packages.
 
     Without markers and `requires-python`: uv would hold the latter against the
     Python that runs it, not against the target's.
     """
-    packages = []
-    for package, wheel in selected:
-        entry: dict[str, Any] = {"name": package.name, "version": str(package.version)}
-        if package.index:
-            entry["index"] = package.index
-        place = {"url": wheel.url} if wheel.url else {"path": os.fspath(lock_dir / str(wheel.path))}
-        name = wheel.filename
-        if lock.python.interpreter.is_pypy and not name.endswith("-py3-none-any.whl"):
-            name = renamed_for_cpython(name)
-        entry["wheels"] = [{"name": name, **place, "hashes": dict(wheel.hashes)}]
-        packages.append(entry)
     return tomli_w.dumps({"lock-version": "1.0", "created-by": "venvlayers", "packages": packages})
+
+
+def _entry(
+    package: Package, wheel: PackageWheel, lock: LayerLock, lock_dir: Path
+) -> dict[str, Any]:
+    entry: dict[str, Any] = {"name": package.name, "version": str(package.version)}
+    if package.index:
+        entry["index"] = package.index
+    place = {"url": wheel.url} if wheel.url else {"path": os.fspath(lock_dir / str(wheel.path))}
+    name = _name_for_uv(wheel.filename, lock)
+    entry["wheels"] = [{"name": name, **place, "hashes": dict(wheel.hashes)}]
+    return entry
+
+
+def _project_entry(wheel: ProjectWheel, lock: LayerLock) -> dict[str, Any]:
+    file = {"name": _name_for_uv(wheel.path.name, lock), "path": os.fspath(wheel.path)}
+    wheels = [{**file, "hashes": {"sha256": wheel.sha256}}]
+    return {"name": wheel.name, "version": wheel.version, "wheels": wheels}
+
+
+def _name_for_uv(name: str, lock: LayerLock) -> str:
+    is_renamed = lock.python.interpreter.is_pypy and not name.endswith("-py3-none-any.whl")
+    return renamed_for_cpython(name) if is_renamed else name
 
 
 def _move(prefix: Path, env: Path, scheme: Scheme, below: str = "") -> None:

@@ -31,6 +31,7 @@ class KeyInputs:
         python: The pinned Python of its runtime, as text.
         fingerprint: What its runtime source would make now; empty above the runtime.
         modules: The digests of an application's modules.
+        project: The ``content_hash`` of the project's wheel in the layer; None without one.
     """
 
     layer: LayerSpec
@@ -41,6 +42,7 @@ class KeyInputs:
     python: str
     fingerprint: str
     modules: AppModules | None
+    project: str | None
 
 
 def environment_key(inputs: KeyInputs) -> str:
@@ -62,5 +64,6 @@ def environment_key(inputs: KeyInputs) -> str:
             "locked": [inputs.record.requirements_hash, inputs.record.locked_at.isoformat()],
             "launch": [launch.name, modules.launch] if launch and modules else None,
             "support": dict(modules.support) if modules else None,
+            **({"project": inputs.project} if inputs.project else {}),
         }
     )

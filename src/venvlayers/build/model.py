@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from venvlayers.build.sources import AppModules
+from venvlayers.build.sources import AppModules, beyond_lock
 from venvlayers.lock.model import PythonPin
 from venvlayers.platforms import Platform
+from venvlayers.project.model import ProjectWheel
 from venvlayers.spec.model import LayerKind
 
 
@@ -45,6 +46,7 @@ class LayerEnvironment:
         locked_at: From its lock; the timestamp of everything in its archive.
         launch_module: For ``python -m``; applications only.
         modules: The digests of its modules; applications only.
+        wheel: The wheel of the project that was installed in it; None without one.
     """
 
     path: Path
@@ -62,3 +64,9 @@ class LayerEnvironment:
     locked_at: datetime
     launch_module: str | None = None
     modules: AppModules | None = None
+    wheel: ProjectWheel | None = None
+
+    @property
+    def unlocked(self) -> str | None:
+        """Identifies what is in it and can change without its lock; None if nothing can."""
+        return beyond_lock(self.modules, self.wheel)

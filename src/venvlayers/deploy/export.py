@@ -70,7 +70,7 @@ def _export_one(
             f"{place} is there, and is not a layer",
             hint="exports replace earlier exports only; choose another directory",
         )
-    mtime = archive_time(environment.locked_at, timestamp, environment.modules)
+    mtime = archive_time(environment.locked_at, timestamp, environment.unlocked)
     label = f"exporting {environment.env_name}"
     with (
         staging_directory(output_dir, purpose="export") as private,

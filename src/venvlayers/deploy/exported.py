@@ -47,7 +47,7 @@ def export_recipe(environment: Packable, timestamp: int | None) -> ExportRecipe:
     return ExportRecipe(
         key=environment.key,
         deployed_name=environment.deployed_name,
-        mtime=archive_time(environment.locked_at, timestamp, environment.modules),
+        mtime=archive_time(environment.locked_at, timestamp, environment.unlocked),
     )
 
 

@@ -105,6 +105,8 @@ def _others(spec: StackSpec, layer: LayerSpec, lower: Sequence[Below]) -> dict[s
         others["layers below"] = ", ".join(layer.lower)
         named = zip(layer.lower, lower, strict=True)
         others |= {f"layer {name}": below.requirements_hash for name, below in named}
+    if spec.project and spec.has_project(layer):
+        others["project"] = spec.project.name
     for key, value in layer_settings(spec, layer).items():
         if key == "exclude-newer":
             others[key] = value
@@ -117,6 +119,8 @@ def _others(spec: StackSpec, layer: LayerSpec, lower: Sequence[Below]) -> dict[s
 def _version_inputs(spec: StackSpec, layer: LayerSpec, lower: Sequence[Below]) -> dict[str, str]:
     inputs = {"name": layer.env_name, "versioned": str(layer.versioned).lower()}
     if layer.versioned:
+        if layer.project and layer.project.code_hash:
+            inputs["project"] = layer.project.code_hash
         if launch := layer.launch_module:
             inputs[f"launch module {launch.name}"] = module_hash(launch)
         for module in layer.support_modules:

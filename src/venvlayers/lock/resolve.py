@@ -165,6 +165,14 @@ def _project(question: Question, more: Sequence[str]) -> dict[str, Any]:
         "no-build": True,
         "required-environments": environments,
     }
+    spec = question.spec
+    if spec.project and spec.has_project(question.layer):
+        # Whatever depends on the project gets it from the layer that contains it, and not
+        # another one of its name from an index.
+        settings["exclude-dependencies"] = [
+            *settings.get("exclude-dependencies", []),
+            spec.project.name,
+        ]
     return {
         "project": {
             "name": name,

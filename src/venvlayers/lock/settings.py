@@ -209,3 +209,37 @@ def index_settings(spec: StackSpec) -> Settings:
 def place_from(root: Path, place: str) -> str:
     """Return an address as it is, and a path as an absolute one."""
     return place if "://" in place else os.fspath(root / Path(place).expanduser())
+
+
+_FOR_BACKENDS = frozenset(
+    # Of the settings that we leave out for layers, those that bear on a project's own build.
+    {
+        "build-constraint-dependencies",
+        "config-settings",
+        "config-settings-package",
+        "extra-build-dependencies",
+        "extra-build-variables",
+        "no-binary",
+        "no-binary-package",
+        "no-build",
+        "no-build-package",
+    }
+)
+_OF_PROJECTS = frozenset(
+    {"constraint-dependencies", "exclude-dependencies", "override-dependencies"}
+)
+
+
+def build_settings(
+    spec: StackSpec, *, local_wheels: Sequence[Path] = (), use_index: bool = True
+) -> Settings:
+    """Return uv's settings for the environment of the project's build backend, as a ``uv.toml``.
+
+    Args:
+        spec: The stack.
+        local_wheels: More directories of wheels, absolute.
+        use_index: Whether indexes are asked.
+    """
+    unused = (_NOT_OURS - _FOR_BACKENDS) | _OF_PROJECTS
+    settings = {key: value for key, value in spec.uv_settings.items() if key not in unused}
+    return located(settings, spec.root, local_wheels=local_wheels, use_index=use_index)

@@ -13,6 +13,9 @@ from venvlayers.lock.inputs import Below, difference, lock_inputs
 from venvlayers.lock.store import LockRecord, SavedLock, is_of_venvstacks, read_lock
 from venvlayers.spec.model import LayerSpec, StackSpec
 
+PROJECT_CHANGED = "the project's wheel is to be made first"
+"""Why something about a layer that depends on the project's wheel is not known."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockState:
@@ -85,6 +88,8 @@ def lock_state(
     saved = read_lock(layout, layer.env_name)
     if saved is None:
         return LockState(saved=None, outdated=_no_lock(layout, layer.env_name))
+    if layer.lock_needs_wheel:
+        return LockState(saved=saved, outdated=PROJECT_CHANGED, certain=False)
     inputs = lock_inputs(spec, layer, lower)
     return LockState(saved=saved, outdated=difference(saved.record.inputs, inputs))
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from venvlayers.build.record import recorded_hash
-from venvlayers.build.sources import AppModules
 from venvlayers.errors import PublishError
 from venvlayers.publish.contents import Entry, EntryKind, Group, LayerContents, altered
 
@@ -121,19 +120,24 @@ class TarMember:
 
 
 def archive_time(
-    locked_at: datetime, source_date_epoch: int | None, modules: AppModules | None = None
+    locked_at: datetime, source_date_epoch: int | None, unlocked: str | None = None
 ) -> int:
     """Return the one timestamp of an archive, in whole seconds since 1970.
 
-    An application can change without its lock. Python takes bytecode as valid when
-    its source has the same time and size, so an archive unpacked over an older one
-    could go on running the old code: its time is set back, by less than a day, by
-    an amount that depends on its modules.
+    A layer with modules of the project, or with its wheel, can change without its
+    lock. Python takes bytecode as valid when its source has the same time and size, so
+    an archive unpacked over an older one could go on running the old code: its time is
+    set back, by less than a day, by an amount that depends on those.
+
+    Args:
+        locked_at: When the lock last changed.
+        source_date_epoch: What the user says instead.
+        unlocked: ``sha256:<hex>`` of what can change without the lock; None if nothing can.
     """
     time = int(locked_at.timestamp()) if source_date_epoch is None else source_date_epoch
-    if modules is None:
+    if unlocked is None:
         return time
-    return max(0, time - int(modules.all[-8:], 16) % _DAY)
+    return max(0, time - int(unlocked[-8:], 16) % _DAY)
 
 
 def tar_parts(contents: LayerContents, mtime: int) -> tuple[TarPart, ...]:

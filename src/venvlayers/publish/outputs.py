@@ -15,7 +15,6 @@ from errno import EACCES, EDQUOT, EFBIG, ENOSPC, EPERM, EROFS
 from pathlib import Path
 from typing import Protocol
 
-from venvlayers.build.sources import AppModules
 from venvlayers.errors import PublishError
 from venvlayers.files import json_text, sha256_file
 from venvlayers.platforms import PLATFORMS, Platform
@@ -61,8 +60,8 @@ class Packable(Protocol):
         """When its lock last changed."""
 
     @property
-    def modules(self) -> AppModules | None:
-        """The digests of an application's modules."""
+    def unlocked(self) -> str | None:
+        """Identifies what is in it and can change without its lock; None if nothing can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +112,7 @@ class Outputs:
             deployed_name=environment.deployed_name,
             format=self.format.name,
             codec=dict(self.format.codec(self.used_level)),
-            mtime=archive_time(environment.locked_at, self.timestamp, environment.modules),
+            mtime=archive_time(environment.locked_at, self.timestamp, environment.unlocked),
         )
 
 

@@ -6,15 +6,13 @@ twice. They become requirements here; further down nobody knows where one came f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from venvlayers.spec.names import normalised
 from venvlayers.spec.table import Findings, Table, did_you_mean, toml_key, type_name
-
-if TYPE_CHECKING:
-    from packaging.requirements import Requirement
 
 _GROUPS = "dependency-groups"
 _EXTRAS = "project.optional-dependencies"
@@ -65,8 +63,7 @@ def read_needs(table: Table, needs: ProjectNeeds) -> Iterator[tuple[str, str]]:
         for index, name in enumerate(table.strings(key) or ()):
             if spelt := spelt_in(name, declared):
                 place = f"{where}.{toml_key(spelt)}"
-                for requirement in expand(spelt, needs, place, table.findings):
-                    yield place, requirement
+                yield from expand(spelt, needs, place, table.findings)
             else:
                 what = f"there is no {name!r} in [{where}]"
                 known = _known(name, declared, needs, key)
@@ -86,12 +83,14 @@ def _known(name: str, declared: Iterable[str], needs: ProjectNeeds, key: str) ->
     return did_you_mean(name, declared) or f"it has: {listed or 'nothing'}"
 
 
-def _group(name: str, needs: ProjectNeeds, where: str, findings: Findings) -> Iterator[str]:
+def _group(
+    name: str, needs: ProjectNeeds, where: str, findings: Findings
+) -> Iterator[tuple[str, str]]:
     """Yield the requirements of a dependency group, those that it includes among them."""
     from packaging.dependency_groups import resolve_dependency_groups  # noqa: PLC0415
 
     try:
-        yield from resolve_dependency_groups(needs.groups, name)
+        yield from ((where, text) for text in resolve_dependency_groups(needs.groups, name))
     except ExceptionGroup as group:
         for error in group.exceptions:
             findings.problem(where, _first_line(error))
@@ -103,38 +102,45 @@ def _first_line(error: Exception) -> str:
 
 def requirements_of_extra(
     name: str, needs: ProjectNeeds, where: str, findings: Findings
-) -> Iterator[str]:
-    """Yield the requirements of an extra; where it names its own project, those of its extras."""
+) -> Iterator[tuple[str, str]]:
+    """Yield the requirements of an extra, each with its TOML path.
+
+    Where it names its own project, those of that one's extras.
+    """
     yield from _extra_of(name, needs, where, findings, seen=[])
 
 
 def _extra_of(
     name: str, needs: ProjectNeeds, where: str, findings: Findings, seen: list[str]
-) -> Iterator[str]:
+) -> Iterator[tuple[str, str]]:
     seen.append(name)
-    for requirement in _requirements(needs.extras[name], where, findings):
-        if not spelt_in(requirement.name, [needs.name]):
-            yield str(requirement)
+    texts = needs.extras[name]
+    if not isinstance(texts, list):
+        findings.problem(where, f"must be an array of strings, not {type_name(texts)}")
+        return
+    for index, text in enumerate(map(str, texts)):
+        if required_name(text) != normalised(needs.name):
+            yield f"{where}[{index}]", text
             continue
-        for extra in sorted(requirement.extras):
+        for extra in _extras_in(text, f"{where}[{index}]", findings):
             spelt = spelt_in(extra, needs.extras)
             if spelt is None:
                 findings.problem(where, f"there is no extra {extra!r}")
             elif spelt not in seen:
-                yield from _extra_of(spelt, needs, where, findings, seen)
+                place = f"{_EXTRAS}.{toml_key(spelt)}"
+                yield from _extra_of(spelt, needs, place, findings, seen)
 
 
-def _requirements(texts: Any, where: str, findings: Findings) -> Sequence[Requirement]:
+def required_name(text: str) -> str:
+    """Return the name of the package that a requirement begins with, normalised."""
+    return normalised(re.split(r"[^A-Za-z0-9._-]", text.lstrip(), maxsplit=1)[0])
+
+
+def _extras_in(text: str, where: str, findings: Findings) -> Sequence[str]:
     from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415
 
-    if not isinstance(texts, list):
-        findings.problem(where, f"must be an array of strings, not {type_name(texts)}")
+    try:
+        return sorted(Requirement(text).extras)
+    except InvalidRequirement as error:
+        findings.problem(where, f"{text!r} is not a requirement: {_first_line(error)}")
         return ()
-    found = []
-    for index, text in enumerate(texts):
-        try:
-            found.append(Requirement(str(text)))
-        except InvalidRequirement as error:
-            what = f"{text!r} is not a requirement: {_first_line(error)}"
-            findings.problem(f"{where}[{index}]", what)
-    return found

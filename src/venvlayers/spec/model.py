@@ -80,13 +80,16 @@ class ProjectUse:
         extras: The project's extras that it is there with, normalised, sorted.
         is_below: Whether a layer below contains it already: then this one only has what
             the extras need.
-        needs_wheel: Whether only the wheel tells what the layer requires, as the build
-            backend computes dependencies; `venvlayers.project` then says it.
+        is_computed: Whether the layer's requirements lack those of the project, which only
+            its wheel tells (`venvlayers.project.needs`).
+        code_hash: ``sha256:<hex>`` of the code in the wheel, for a versioned layer that
+            contains it; None while that is not known.
     """
 
     extras: tuple[str, ...] = ()
     is_below: bool = False
-    needs_wheel: bool = False
+    is_computed: bool = False
+    code_hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +166,14 @@ class LayerSpec:
     def has_wheel(self) -> bool:
         """Whether the project's wheel is installed in this layer itself."""
         return self.project is not None and not self.project.is_below
+
+    @property
+    def lock_needs_wheel(self) -> bool:
+        """Whether its lock depends on the project's wheel in a way that is not known yet."""
+        if self.project is None:
+            return False
+        its_number = self.versioned and self.has_wheel and self.project.code_hash is None
+        return self.project.is_computed or its_number
 
     @property
     def runtime_name(self) -> str:

@@ -6,11 +6,10 @@ the build backend (``dynamic``) is known when that was asked, which `venvlayers.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from venvlayers.spec.groups import ProjectNeeds, requirements_of_extra, spelt_in
+from venvlayers.spec.groups import ProjectNeeds, required_name, requirements_of_extra, spelt_in
 from venvlayers.spec.keys import PROJECT, getter_names
 from venvlayers.spec.model import ProjectSpec, ProjectUse
 from venvlayers.spec.names import normalised
@@ -55,7 +54,7 @@ def read_project(
     inside = Table(value if isinstance(value, dict) else {}, table.at("project"), table.findings)
     inside.only(getter_names(PROJECT))
     extras = tuple(sorted({normalised(name) for name in _extras(inside, project, needs)}))
-    return ProjectUse(extras=extras, needs_wheel=project.needs_are_computed)
+    return ProjectUse(extras=extras, is_computed=project.needs_are_computed)
 
 
 def _extras(inside: Table, project: ProjectSpec, needs: ProjectNeeds) -> Iterator[str]:
@@ -79,7 +78,7 @@ def project_requirements(
 
     Nothing if its build backend is to say that.
     """
-    if use is None or use.needs_wheel:
+    if use is None or use.is_computed:
         return
     declared = [] if needs.dependencies is None else needs.dependencies
     if not isinstance(declared, list):
@@ -91,14 +90,13 @@ def project_requirements(
     for name in use.extras:
         if extra := spelt_in(name, needs.extras):
             place = f"{_EXTRAS}.{toml_key(extra)}"
-            for requirement in requirements_of_extra(extra, needs, place, findings):
-                yield place, requirement
+            yield from requirements_of_extra(extra, needs, place, findings)
 
 
 def refuse_itself(table: Table, requirements: Iterable[str], project: ProjectSpec) -> None:
     """Note requirements of a layer that name the project, which it or a layer below contains."""
     for text in requirements:
-        if normalised(re.split(r"[^A-Za-z0-9._-]", text, maxsplit=1)[0]) == project.name:
+        if required_name(text) == project.name:
             what = f"{text!r} is the project itself, which is there from its own wheel"
             meant = "leave it out, and name its extras in `project = { extras = [...] }`"
             table.findings.problem(table.where, what, meant)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from itertools import chain
 from pathlib import Path
 
 from venvlayers.platforms import (
@@ -68,7 +69,7 @@ def read_requirements(table: Table, needs: ProjectNeeds, use: ProjectUse | None)
     own = enumerate(table.strings("requirements", required=True) or ())
     listed = [(f"{table.at('requirements')}[{index}]", text) for index, text in own]
     of_project = project_requirements(use, needs, table.findings)
-    for where, text in (*listed, *read_needs(table, needs), *of_project):
+    for where, text in chain(listed, read_needs(table, needs), of_project):
         if requirement := _requirement(text, where, table.findings):
             parsed.append(requirement)
     return tuple(dict.fromkeys(parsed))

@@ -119,6 +119,37 @@ class Uv:
             extra={"MACOSX_DEPLOYMENT_TARGET": macos} if macos else None,
         )
 
+    def build_wheel(
+        self, project: Path, out: Path, *, settings: Path, variables: dict[str, str]
+    ) -> None:
+        """Have the build backend of a project make its wheel, in an environment of its own.
+
+        With the Python running this. What Hatch tells builders that it starts does not
+        reach the backend, except which hooks to run.
+
+        Args:
+            project: The project's directory.
+            out: Where to put the wheel.
+            settings: A ``uv.toml`` with all the settings that uv is to have.
+            variables: Variables to set.
+
+        Raises:
+            UvFailure: The backend cannot be had, or fails.
+        """
+        arguments = [
+            *("build", "--wheel", "--no-create-gitignore", f"--out-dir={out}"),
+            *(f"--config-file={settings}", f"--python={sys.executable}", os.fspath(project)),
+        ]
+        run_uv(
+            self.path,
+            arguments,
+            self.reporter,
+            cwd=project,
+            extra=variables,
+            keep=("HATCH_BUILD_HOOK*", "HATCH_BUILD_NO_HOOKS"),
+            drop=("HATCH_",),
+        )
+
     def managed_pythons(
         self, platform: Platform, implementation: str = "cpython"
     ) -> tuple[ManagedPython, ...]:

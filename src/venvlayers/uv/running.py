@@ -70,6 +70,8 @@ def run_uv(
     cwd: Path | None = None,
     config: Path | None = None,
     extra: dict[str, str] | None = None,
+    keep: tuple[str, ...] = (),
+    drop: tuple[str, ...] = (),
 ) -> process.Completed:
     """Run uv, isolated, and return what it printed.
 
@@ -81,13 +83,15 @@ def run_uv(
         config: A directory to use in place of the user's and the machine's configuration;
             it lies beside the ``pyproject.toml`` whose settings uv is to read.
         extra: Variables to set.
+        keep: Patterns of variables that pass, as do `KEPT_VARIABLES`.
+        drop: Beginnings of the names of more variables that do not.
 
     Raises:
         UvFailure: It ends with a non-zero status.
         ToolError: It is no uv that we can use.
     """
     require_new_enough(path)
-    environment = process.child_environment(KEPT_VARIABLES, extra)
+    environment = process.child_environment((*KEPT_VARIABLES, *keep), extra, drop=drop)
     environment["UV_NO_PROGRESS"] = "1"
     if cache := environment.get("UV_CACHE_DIR"):  # some commands run in another directory
         environment["UV_CACHE_DIR"] = os.path.abspath(cache)  # noqa: PTH100 - links stay

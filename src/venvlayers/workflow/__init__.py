@@ -18,6 +18,7 @@ from venvlayers.errors import BuildError, LockError
 from venvlayers.files import os_reason
 from venvlayers.guard import guarded
 from venvlayers.plan import Goal, Need, Plan, Step
+from venvlayers.planning import with_lower
 from venvlayers.report import Reporter
 from venvlayers.request import LockPolicy, Request
 from venvlayers.workflow.job import append_summary, listed_before
@@ -58,18 +59,21 @@ def _perform(request: Request, reporter: Reporter) -> Outcome:
 
 def _done(run: Run) -> Outcome:
     """Do what there is to do, and return what was done."""
-    plan = make_plan(run)
-    if plan.is_done:
-        return _outcome(run, plan, _in_place(run))
-    _refuse(run, plan)
+    if not any(layer.lock_needs_wheel for layer in with_lower(run.spec, run.selection)):
+        plan = make_plan(run)
+        if plan.is_done:
+            return _outcome(run, plan, _in_place(run))
+        _refuse(run, plan)
     from venvlayers.workflow.places import require_places  # noqa: PLC0415
     from venvlayers.workflow.stages import carry_out, require_output_dir  # noqa: PLC0415
+    from venvlayers.workflow.wheel import told_of_project  # noqa: PLC0415
 
     for one in run.each:
         require_places(one)
         require_output_dir(one)
     with guarded(run.layout, run.spec.root, run.reporter):
-        run = replace(run)  # forgets what was in place: another build may have changed it
+        # Forgets what was in place: another build may have changed it.
+        run = told_of_project(replace(run))
         plan = make_plan(run)
         _refuse(run, plan)
         return _outcome(run, plan, carry_out(run, plan))

@@ -26,6 +26,8 @@ from venvlayers.lock.settings import index_settings
 from venvlayers.lock.state import lock_states
 from venvlayers.plan import Plan, Target
 from venvlayers.planning import buildable, targets
+from venvlayers.project.fits import refuse_misfit
+from venvlayers.project.model import ProjectWheel
 from venvlayers.report import Kind
 from venvlayers.workflow.run import Done, Run
 from venvlayers.workflow.runtimes import all_sources, fingerprint, runtime_context
@@ -47,7 +49,7 @@ def build_context(run: Run) -> BuildContext:
 
 
 def build_stage(
-    run: Run, plan: Plan, locks: Mapping[str, LayerLock]
+    run: Run, plan: Plan, locks: Mapping[str, LayerLock], wheel: ProjectWheel | None
 ) -> Generator[LayerEnvironment, None, None]:
     """Yield every selected layer's environments, one a platform, built where they have to be.
 
@@ -55,7 +57,7 @@ def build_stage(
     for different platforms, and come in the order in which they are ready. The generator is
     to be closed.
     """
-    work = [(one, _orders(one, plan, locks)) for one in run.each]
+    work = [(one, _orders(one, plan, locks, wheel)) for one in run.each]
     pool = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1))
     built: list[dict[str, _Building]] = []
     try:
@@ -74,11 +76,17 @@ def build_stage(
         _wait_out(future for here in built for future in here.values())
 
 
-def _orders(run: Run, plan: Plan, locks: Mapping[str, LayerLock]) -> list[Order]:
-    return [
+def _orders(
+    run: Run, plan: Plan, locks: Mapping[str, LayerLock], wheel: ProjectWheel | None
+) -> list[Order]:
+    orders = [
         Order(target=target, lock=locks[target.layer.env_name])
-        for target in final_targets(run, plan)
+        for target in final_targets(run, plan, wheel)
     ]
+    for order in orders:
+        if found := order.target.wheel:
+            refuse_misfit(found, order.layer, run.platform, order.lock.python.interpreter)
+    return orders
 
 
 def _submitted(pool: ThreadPoolExecutor, run: Run, orders: Iterable[Order]) -> dict[str, _Building]:
@@ -105,11 +113,20 @@ def _tell_of_libraries(
                 run.reporter.say(Kind.WARNING, found.warning(run.label(name)))
 
 
-def final_targets(run: Run, plan: Plan) -> list[Target]:
-    """Return what environments are to be, now that every lock is valid."""
+def final_targets(
+    run: Run, plan: Plan, wheel: ProjectWheel | None, *, complete: bool = True
+) -> list[Target]:
+    """Return what environments are to be, now that every lock is valid.
+
+    Args:
+        run: The run.
+        plan: Its plan.
+        wheel: The project's wheel, if a layer contains it.
+        complete: Whether that has to be there.
+    """
     layers = buildable(plan.layers, run.platform)
     states = lock_states(replace(run.spec, layers=plan.layers), run.layout)
-    found = targets(layers, states, run.platform, fingerprint(run))
+    found = targets(layers, states, run.platform, fingerprint(run), wheel, complete=complete)
     wanted = []
     for layer in layers:
         operations = run.selection.of(layer.env_name)

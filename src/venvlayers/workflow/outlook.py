@@ -22,7 +22,14 @@ def make_plan(run: Run) -> Plan:
         VenvstacksError: A lock is damaged, or an option names what there is not.
     """
     outlooks = {one.platform: _outlook(one) for one in run.each}
-    return plan_stack(run.spec, run.layout, run.request.goal, outlooks, selection=run.selection)
+    return plan_stack(
+        run.spec,
+        run.layout,
+        run.request.goal,
+        outlooks,
+        selection=run.selection,
+        given_wheel=lambda: run.wheel,
+    )
 
 
 def _outlook(run: Run) -> Outlook:

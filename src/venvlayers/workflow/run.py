@@ -18,11 +18,13 @@ from venvlayers.layout import Layout
 from venvlayers.lock.model import Upgrade
 from venvlayers.plan import Goal
 from venvlayers.platforms import Platform
+from venvlayers.project.model import ProjectWheel
 from venvlayers.report import Kind, Reporter
 from venvlayers.request import Request
 from venvlayers.selection import Selection, select
 from venvlayers.spec.model import StackSpec
 from venvlayers.spec.parse import load
+from venvlayers.workflow.project import known_wheel, project_place, told
 from venvlayers.workflow.targets import choose_platforms
 
 if TYPE_CHECKING:
@@ -127,6 +129,16 @@ class Run:
                 raise LockError(f"there is no directory {place}, which wheels are to come from")
         return places
 
+    @cached_property
+    def wheel(self) -> ProjectWheel | None:
+        """The project's wheel as it would be made now; None while that is not known.
+
+        Raises:
+            BuildError: A source file cannot be read.
+        """
+        place = project_place(self.spec, self.layout)
+        return known_wheel(place) if place else None
+
     @property
     def order(self) -> list[str]:
         """The environment names of all layers, as declared."""
@@ -168,6 +180,8 @@ def start(request: Request, reporter: Reporter) -> Run:
         BuildError: No layer is made for the platform.
     """
     spec = load(request.project)
+    layout = stack_layout(spec, request.build_dir)
+    spec = told(spec, layout)
     for warning in spec.warnings:
         reporter.say(Kind.WARNING, str(warning))
     selection = select(spec, request.wish(locked=_is_locked(request)), request.choice)
@@ -177,7 +191,7 @@ def start(request: Request, reporter: Reporter) -> Run:
     run = Run(
         request=request,
         spec=spec,
-        layout=stack_layout(spec, request.build_dir),
+        layout=layout,
         platform=platforms.chosen[0],
         platforms=platforms.chosen,
         named=platforms.named,

@@ -33,6 +33,7 @@ from venvlayers.lock.store import SavedLock
 from venvlayers.plan import OUTPUT_ACTIONS, Goal, Plan
 from venvlayers.planning import buildable
 from venvlayers.platforms import IMPLEMENTATIONS
+from venvlayers.project.record import forget
 from venvlayers.publish.manifest import combined, left_behind, write_export_manifests
 from venvlayers.publish.metadata import Metadata, layer_metadata
 from venvlayers.publish.outputs import PublishedLayer, explained
@@ -45,9 +46,11 @@ from venvlayers.transaction import staging_directory
 from venvlayers.workflow.building import build_context, build_stage, final_targets
 from venvlayers.workflow.outcome import change_table
 from venvlayers.workflow.outputs import outputs, source_date_epoch
+from venvlayers.workflow.project import project_place
 from venvlayers.workflow.run import Done, Run
 from venvlayers.workflow.runtimes import all_sources, runtime_context
 from venvlayers.workflow.steps import step
+from venvlayers.workflow.wheel import wheel_to_build_with
 
 
 def require_output_dir(run: Run) -> None:
@@ -80,7 +83,8 @@ def carry_out(run: Run, plan: Plan) -> tuple[PublishedLayer, ...]:
     locks = _lock_stage(run, plan)
     if run.request.goal is Goal.LOCK:
         return ()
-    with closing(build_stage(run, plan, locks)) as environments:
+    wheel = wheel_to_build_with(run)
+    with closing(build_stage(run, plan, locks, wheel)) as environments:
         if run.request.goal is Goal.PUBLISH:
             return _publish_stage(run, environments)
         made = sorted(environments, key=lambda made: run.order.index(made.env_name))
@@ -92,12 +96,19 @@ def carry_out(run: Run, plan: Plan) -> tuple[PublishedLayer, ...]:
 
 
 def _clean_stage(run: Run) -> None:
+    place = project_place(run.spec, run.layout)
+    if place and any(run.selection.of(name).clean for name in _with_wheel(run)):
+        forget(place)
     for name, operations in run.selection.operations.items():
         if operations.clean and remove_environment(
             run.layout, name, run.platform, others=frozenset(run.order)
         ):
             run.note("clean", name)
             run.reporter.say(Kind.STEP, f"removed the environment of {run.label(name)}")
+
+
+def _with_wheel(run: Run) -> list[str]:
+    return [layer.env_name for layer in run.spec.layers if layer.has_wheel]
 
 
 def _lock_stage(run: Run, plan: Plan) -> dict[str, LayerLock]:
@@ -267,7 +278,7 @@ def requested_manifest(run: Run, plan: Plan) -> Metadata:
     context = build_context(run)
     targets = [
         target
-        for target in final_targets(run, plan)
+        for target in final_targets(run, plan, run.wheel, complete=False)
         if run.selection.of(target.layer.env_name).publish
     ]
     archives = outputs(run) if run.request.goal is Goal.PUBLISH else None

@@ -18,6 +18,7 @@ from venvlayers.selection import Extent, Operations, related
 from venvlayers.spec.model import LayerKind, LayerSpec, StackSpec
 from venvlayers.spec.parse import load
 from venvlayers.workflow.outlook import make_plan
+from venvlayers.workflow.project import told
 from venvlayers.workflow.run import stack_layout, start
 
 _UNKNOWN_VERSION = "???"
@@ -124,12 +125,14 @@ def stack_status(request: Request, reporter: Reporter) -> StackStatus:
         VenvstacksError: The specification, a pattern or a lock cannot be used.
     """
     spec = load(request.project)
+    layout = stack_layout(spec, request.build_dir)
+    spec = told(spec, layout)
     for warning in spec.warnings:
         reporter.say(Kind.WARNING, str(warning))
     selection = related(spec, request.choice)
     for text in selection.warnings:
         reporter.say(Kind.WARNING, text)
-    states = lock_states(spec, stack_layout(spec, request.build_dir))
+    states = lock_states(spec, layout)
     layers = [layer for layer in spec.layers if layer.env_name in selection]
     return StackStatus(spec=spec, layers=tuple(_described(layers, states)))
 

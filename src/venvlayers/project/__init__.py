@@ -1,0 +1,1 @@
+"""The project in whose file a stack is declared: its sources, and the wheel of it that ships."""
