@@ -13,7 +13,7 @@ import pytest
 from support.index import Index
 from support.projects import Project
 
-pytest_plugins = ("support.hatch", "support.stock", "support.uploads")
+pytest_plugins = ("support.backends", "support.hatch", "support.stock", "support.uploads")
 
 _DROPPED = (
     "UV_",

@@ -162,6 +162,7 @@ def test_show_as_json(unbuilt_project: Project) -> None:
             "lock_problem": None,
             "selected_operations": None,
             "dependencies": ["framework-middle", "base"],
+            "project": None,
         }
     ]
 

@@ -41,14 +41,17 @@ def test_a_stack_without_a_project(tmp_path: Path) -> None:
     assert project_directories(tmp_path) == ()
 
 
-def test_modules_come_before_the_project_and_a_runtime_has_neither(
-    small_project: Project,
-) -> None:
+def test_modules_come_before_the_project_where_that_is_contained(small_project: Project) -> None:
     root = small_project.root
     small_project.write("src/demo/__init__.py", "")
     small_project.write("parts/helper.py", "")
     stack = small_project.stack()
     stack["applications"][0]["support_modules"] = ["parts/helper.py"]
+    small_project.set_stack(stack)
+    spec = load(root)
+    assert source_directories(spec, spec.layer("app-top")) == (root, root / "parts")
+    assert source_directories(spec, spec.layer("framework-middle")) == ()
+    stack["frameworks"][0]["project"] = True
     small_project.set_stack(stack)
     spec = load(root)
     assert source_directories(spec, spec.layer("app-top")) == (root, root / "parts", root / "src")

@@ -147,6 +147,10 @@ class Project:
         """Return ``pyproject.toml`` as a value."""
         return tomllib.loads(self.pyproject.read_text("utf-8"))
 
+    def write_document(self, document: Mapping[str, Any]) -> None:
+        """Replace ``pyproject.toml``."""
+        self.write("pyproject.toml", tomli_w.dumps(document))
+
     def stack(self) -> dict[str, Any]:
         """Return the ``[tool.venvstacks]`` table."""
         stack: dict[str, Any] = self.read_pyproject()["tool"]["venvstacks"]

@@ -28,12 +28,11 @@ from venvlayers.files import (
     replace_directory,
     write_text,
 )
-from venvlayers.lock.store import read_lock
+from venvlayers.lock.store import LockRecord, read_lock
 from venvlayers.platforms import Interpreter
 from venvlayers.report import Reporter
 from venvlayers.spec.model import LayerSpec
 from venvlayers.workflow import perform
-from venvlayers.workflow.outlook import make_plan
 from venvlayers.workflow.run import Run
 
 _PATH_LINES = "_venvstacks_develop.pth"
@@ -93,8 +92,7 @@ def remove_environment(place: Path) -> None:
 
 
 def _thin(run: Run, layer: LayerSpec) -> _Thin:
-    target = make_plan(run).targets[run.platform][layer.env_name]
-    names = (target.deployed_name, *target.lower)
+    names = [_deployed_name(run, name) for name in (layer.env_name, *layer.lower)]
     return _Thin(
         layers={name: run.layout.environment(name, run.platform) for name in names},
         scheme=Scheme(platform=run.platform, python=_python(run, layer)),
@@ -102,11 +100,22 @@ def _thin(run: Run, layer: LayerSpec) -> _Thin:
     )
 
 
+def _deployed_name(run: Run, env_name: str) -> str:
+    return run.spec.layer(env_name).deployed_name(_lock_record(run, env_name).lock_version)
+
+
 def _python(run: Run, layer: LayerSpec) -> Interpreter:
-    saved = read_lock(run.layout, layer.runtime_name)
-    if saved is None or saved.record.python is None:
-        raise BuildError(f"the lock of {layer.runtime_name} is gone")
-    return saved.record.python.interpreter
+    python = _lock_record(run, layer.runtime_name).python
+    if python is None:
+        raise BuildError(f"the lock of {layer.runtime_name} does not say which Python it is for")
+    return python.interpreter
+
+
+def _lock_record(run: Run, env_name: str) -> LockRecord:
+    saved = read_lock(run.layout, env_name)
+    if saved is None:
+        raise BuildError(f"the lock of {env_name} is gone")
+    return saved.record
 
 
 def _fill(env: Path, thin: _Thin, place: Path) -> None:

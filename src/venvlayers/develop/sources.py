@@ -12,16 +12,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from venvlayers.spec.model import LayerKind, LayerSpec, StackSpec
+from venvlayers.spec.model import LayerSpec, StackSpec
 
 
 def source_directories(spec: StackSpec, layer: LayerSpec) -> tuple[Path, ...]:
     """Return the directories that come first on the path of *layer*, absolute, in order.
 
-    They hold the layer's own modules and, above a runtime, the project's packages.
+    They hold the layer's own modules, and the project's packages if it or a layer below
+    contains the project.
     """
     found = [module.path.parent for module in layer.modules]
-    if layer.kind is not LayerKind.RUNTIME:
+    if spec.has_project(layer):
         found += project_directories(spec.root)
     return tuple(dict.fromkeys(found))
 

@@ -19,7 +19,7 @@ from venvlayers.lock.divide import Provided, marker_for
 from venvlayers.lock.model import PythonPin
 from venvlayers.lock.wheels import wheel_name
 from venvlayers.platforms import Platform
-from venvlayers.spec.model import LayerSpec
+from venvlayers.spec.model import LayerSpec, ProjectSpec
 
 OwnPackage = tuple[Mapping[str, Any], tuple[Platform, ...]]
 """A package with the wheels that are kept, and the platforms that it is for."""
@@ -128,14 +128,22 @@ def requirements_hash(python: PythonPin | None, packages: Iterable[OwnPackage]) 
 
 
 def summary_text(
-    layer: LayerSpec, packages: Sequence[OwnPackage], provided: Iterable[Provided]
+    layer: LayerSpec,
+    packages: Sequence[OwnPackage],
+    provided: Iterable[Provided],
+    project: ProjectSpec | None,
 ) -> str:
-    """Return the list of a layer's packages for people."""
+    """Return the list of a layer's packages for people.
+
+    The project, which is built and not locked, is in it without a version.
+    """
     lines = [f"# Packages of {layer.env_name}, and those that it takes from the layers below"]
     for package, platforms in packages:
         pin = f"{package['name']}=={package['version']}"
         marker = marker_for(platforms, layer.platforms)
         lines.append(f"{pin} ; {marker}" if marker else pin)
+    if project and layer.has_wheel:
+        lines += ["", "# The project itself, from its own wheel", project.name]
     shared = [
         f"{entry.name}=={entry.version} (from {entry.layer})"
         + (f" ; {marker}" if (marker := marker_for(entry.platforms, layer.platforms)) else "")

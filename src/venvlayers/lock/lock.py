@@ -146,7 +146,7 @@ def lock_layer(
         lock=load_lock(saved, layer.env_name, task.python),
         saved=saved,
         declared="".join(f"{requirement}\n" for requirement in layer.requirements),
-        summary=summary_text(layer, packages, task.provided),
+        summary=summary_text(layer, packages, task.provided, spec.project),
         changes=_changes(task, packages),
     )
 
@@ -170,6 +170,7 @@ def _task(
     before = look_back(context.layout, layer, context.upgrade)
     python = lower[-1].python if lower else _runtime_python(spec, layer, before, context)
     provided = provided_below(lower, layer.platforms)
+    _refuse_strange_project(spec, layer, provided)
     settings = located(
         layer_settings(spec, layer),
         spec.root,
@@ -194,6 +195,20 @@ def _task(
         question=question,
         context=context,
     )
+
+
+def _refuse_strange_project(
+    spec: StackSpec, layer: LayerSpec, provided: Iterable[Provided]
+) -> None:
+    """Refuse the project in a layer above one that has it from an index."""
+    for entry in provided if spec.project and layer.project else ():
+        if spec.project and entry.name == spec.project.name:
+            raise LockError(
+                f"{entry.layer} has {entry.name}=={entry.version} from an index, and "
+                f"{layer.env_name} contains the project itself",
+                hint=f"let {entry.layer} contain it too (`project = true`), or require nothing "
+                "there that needs it",
+            )
 
 
 def _only_its_number_changes(task: _Task) -> bool:

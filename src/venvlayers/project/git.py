@@ -11,6 +11,8 @@ from pathlib import Path
 
 from venvlayers.files import sha256_json
 
+_TAGS = "refs/tags/"
+
 
 def git_state(root: Path) -> str | None:
     """Return ``sha256:<hex>`` of the commit and the tags of the checkout that *root* is in.
@@ -24,10 +26,15 @@ def git_state(root: Path) -> str | None:
     common = found / "commondir"
     shared = found / common.read_text("utf-8").strip() if common.is_file() else found
     head = _text(found / "HEAD")
-    branch = head.removeprefix("ref: ") if head.startswith("ref: ") else ""
-    listed = [head, _text(shared / branch) if branch else "", list(_packed(shared, branch))]
+    branch = head.removeprefix("ref: ") if head.startswith("ref: ") else None
+    references = {
+        name: commit
+        for name, commit in (*_packed(shared), *_loose(shared, branch))
+        if name == branch or name.startswith(_TAGS)
+    }
     # Of a repository in the newer format: its list of tables changes with every reference.
-    return sha256_json([*listed, list(_tags(shared)), _text(shared / "reftable" / "tables.list")])
+    tables = _text(shared / "reftable" / "tables.list")
+    return sha256_json([head, references, tables])
 
 
 def _git_dir(root: Path) -> Path | None:
@@ -40,18 +47,18 @@ def _git_dir(root: Path) -> Path | None:
     return None
 
 
-def _packed(shared: Path, branch: str) -> Iterator[str]:
+def _packed(shared: Path) -> Iterator[tuple[str, str]]:
     for line in _text(shared / "packed-refs").splitlines():
-        name = line.partition(" ")[2]
-        if name == branch or name.startswith("refs/tags/"):
-            yield line
+        commit, _, name = line.partition(" ")
+        yield name, commit
 
 
-def _tags(shared: Path) -> Iterator[list[str]]:
-    tags = shared / "refs" / "tags"
-    for file in sorted(tags.rglob("*")) if tags.is_dir() else ():
+def _loose(shared: Path, branch: str | None) -> Iterator[tuple[str, str]]:
+    tags = shared / _TAGS
+    files = sorted(tags.rglob("*")) if tags.is_dir() else []
+    for file in (*files, *([shared / branch] if branch else [])):
         if file.is_file():
-            yield [file.relative_to(tags).as_posix(), _text(file)]
+            yield file.relative_to(shared).as_posix(), _text(file)
 
 
 def _text(file: Path) -> str:

@@ -1,6 +1,6 @@
 """What is said about one layer: the fields of the published JSON.
 
-The fields of venvstacks keep their names and meanings; `content_hash`,
+The fields of venvstacks keep their names and meanings; `project`, `content_hash`,
 `unpacked_size`, `archive_frames`, `archive_codec` and `python_source` are ours.
 Published files describe archives and nothing else: no build keys, no paths.
 """
@@ -44,6 +44,9 @@ def layer_metadata(environment: LayerEnvironment) -> Metadata:
         if support := environment.modules.support:
             listed = [{"name": name, "hash": support[name]} for name in sorted(support)]
             fields["app_support_modules"] = listed
+    if wheel := environment.wheel:
+        project = {"name": wheel.name, "version": wheel.version, "hash": wheel.content_hash}
+        fields["project"] = project
     return fields
 
 

@@ -51,7 +51,12 @@ class LayerStatus:
             "lock_problem": self.outdated,
             "selected_operations": None if operations is None else list(operations),
             "dependencies": list(self.layer.lower),
+            "project": self._project(),
         }
+
+    def _project(self) -> dict[str, Any] | None:
+        use = self.layer.project
+        return {"extras": list(use.extras), "is_below": use.is_below} if use else None
 
     def lines(self) -> Iterator[str]:
         """Yield the lines of the tree: the layer, then what it depends on in path order."""
@@ -60,6 +65,8 @@ class LayerStatus:
         operations = f"  ({', '.join(self.operations)})" if self.operations else ""
         reason = f": {self.outdated}" if self.outdated else ""
         yield f"  {'*' if self.outdated else ' '} {name}{target}{operations}{reason}"
+        if self.layer.has_wheel:
+            yield "      the project itself"
         yield from (f"      {below}" for below in self.layer.lower)
 
 
