@@ -153,6 +153,22 @@ def test_where_the_target_puts_them_is_where_they_go(project: Project) -> None:
     assert files_in(project.root / "layers") >= LAYERS
 
 
+def test_platforms_can_be_named(project: Project) -> None:
+    """What is said for the target is for those who say nothing."""
+    tool = project.read_pyproject()["tool"]
+    tool["hatch"]["build"]["targets"]["venvstacks"] = {"platforms": ["win_amd64"]}
+    project.write_pyproject(tool)
+    project.set_backend("hatch_venvstacks.backend")
+    asked = f"{{'venvstacks': 'publish', 'venvstacks-platforms': '{HERE}, host'}}"
+    hook(f"backend.build_wheel('dist', {asked})", project.root)
+    assert files_in(project.root / "_artifacts") >= LAYERS
+    wrong = "{'venvstacks-platforms': ['linux_x86', 'all']}"
+    output = hook(f"backend.build_venvstacks('out', {wrong})", project.root, status=2)
+    assert "there is no platform 'linux_x86'" in output
+    output = hook("backend.build_wheel('dist', {'venvstacks': 'publish'})", project.root, status=8)
+    assert "cannot be had for win_amd64" in output
+
+
 def test_several_verbs(project: Project) -> None:
     shutil.rmtree(project.root / "requirements")
     asked = "{'venvstacks': ['lock', 'local-export']}"

@@ -63,6 +63,7 @@ class _Builder(VenvstacksBuilder):
         return replace(
             request,
             choice=Choice(include=self._settings.include),
+            platforms=self._settings.platforms,
             tag_outputs=request.tag_outputs if tag_outputs is None else tag_outputs,
         )
 

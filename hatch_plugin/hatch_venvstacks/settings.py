@@ -22,6 +22,7 @@ OUTPUT_VERBS = ("publish", "local-export")
 
 _PREFIX = "venvstacks"
 _INCLUDE = "venvstacks-include"
+_PLATFORMS = "venvstacks-platforms"
 _OUTPUT_DIR = "venvstacks-output-dir"
 _TAG_OUTPUTS = "venvstacks-tag-outputs"
 _CLOSE = 0.85  # they all begin with the same word
@@ -36,12 +37,14 @@ class Settings:
     Attributes:
         verbs: What is to be done, in order; nothing if there are none.
         include: Patterns for the layers that it is about; all if there are none.
+        platforms: Names of the platforms to make layers for; as the target says if there are none.
         output_dir: Where archives or exports go; None for the default.
         tag_outputs: Whether names have the platform in them; None if nothing is said.
     """
 
     verbs: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
+    platforms: tuple[str, ...] = ()
     output_dir: Path | None = None
     tag_outputs: bool | None = None
 
@@ -82,11 +85,13 @@ class _Reader:
             self.problem(self._spelling[name], "must be given once")
         return values[0] if values else None
 
+    def names(self, name: str) -> tuple[str, ...]:
+        """Return all values of a setting, in which commas may be between several."""
+        return tuple(text.strip() for texts in self.all(name) for text in texts.split(","))
+
     def verbs(self, allowed: Sequence[str]) -> tuple[str, ...]:
         """Return what is to be done."""
-        verbs = [
-            verb.strip() for values in self.all(_PREFIX) for verb in values.split(",")
-        ]  # Hatch takes a comma between versions of a target, too
+        verbs = self.names(_PREFIX)  # Hatch takes a comma between versions of a target, too
         for verb in verbs:
             if verb not in allowed:
                 choices = f"choose among {', '.join(allowed)}"
@@ -128,10 +133,11 @@ def read_settings(given: Mapping[str, Any] | None) -> Settings:
     settings = Settings(
         verbs=reader.verbs(VERBS),
         include=reader.all(_INCLUDE),
+        platforms=reader.names(_PLATFORMS),
         output_dir=Path(place) if place else None,
         tag_outputs=reader.truth(_TAG_OUTPUTS),
     )
-    reader.finish([_PREFIX, _INCLUDE, _OUTPUT_DIR, _TAG_OUTPUTS])
+    reader.finish([_PREFIX, _INCLUDE, _PLATFORMS, _OUTPUT_DIR, _TAG_OUTPUTS])
     if settings != Settings() and not settings.verbs:
         problem = Problem(where=_PREFIX, what=f"must be one of {', '.join(VERBS)}, and is not set")
         raise SpecError(_FILE, [problem])
@@ -151,7 +157,8 @@ def read_layer_settings(given: Mapping[str, Any] | None) -> Settings:
     settings = Settings(
         verbs=verbs or OUTPUT_VERBS[:1],
         include=reader.all(_INCLUDE),
+        platforms=reader.names(_PLATFORMS),
         tag_outputs=reader.truth(_TAG_OUTPUTS),
     )
-    reader.finish([_PREFIX, _INCLUDE, _TAG_OUTPUTS])
+    reader.finish([_PREFIX, _INCLUDE, _PLATFORMS, _TAG_OUTPUTS])
     return settings

@@ -56,8 +56,8 @@ class _Job:
         self._service, self._name, self._table = service, name, table
         self._workspace = service.place / "workspace"
         self._ref = ref
-        matrix = table.get("strategy", {}).get("matrix", {})
-        self._values = {f"matrix.{key}": values[0] for key, values in matrix.items()}
+        matrix = table.get("strategy", {}).get("matrix", {"include": [{}]})
+        self._values = {f"matrix.{key}": value for key, value in matrix["include"][0].items()}
         self._values |= {
             "github.workspace": str(self._workspace),
             "github.repository": "me/demo",
