@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Lock
 from typing import Any, NoReturn, Protocol
 
 from venvlayers.errors import VenvstacksError
@@ -32,16 +31,12 @@ class Host(Protocol):
 
 def line_reporter(host: Host, verbosity: int) -> LineReporter:
     """Return a reporter that says everything through *host*."""
-    # Layers are built side by side, and Hatch turns its one console to the standard error
-    # output and back for each message: the second of two at once would go to the other one.
-    one_at_a_time = Lock()
 
     def write(kind: Kind, message: str) -> None:
-        with one_at_a_time:
-            if kind is Kind.WARNING:
-                host.display_warning(f"warning: {message}")
-            else:
-                host.display_info(message)
+        if kind is Kind.WARNING:
+            host.display_warning(f"warning: {message}")
+        else:
+            host.display_info(message)
 
     return LineReporter(write, verbosity=verbosity)
 

@@ -73,7 +73,9 @@ class LineReporter:
     def __init__(self, write: Callable[[Kind, str], None], *, verbosity: int = 0) -> None:
         self._write = write
         self._verbosity = verbosity
-        self._one_at_a_time = Lock()  # Hatch writes a line and its end one after the other
+        # Hatch writes a line and its end one after the other, and turns its one console to the
+        # standard error output and back for each.
+        self._one_at_a_time = Lock()
 
     def say(self, kind: Kind, message: str) -> None:
         """Pass the message on, unless it is a detail nobody asked for."""
