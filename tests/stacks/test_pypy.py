@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from support.pypy import (
     PYPY,
     STAND_IN,
     FoundPyPy,
+    can_fetch,
     needs_pypy,
     portable_pypy,
     pypy_downloads,
@@ -34,7 +36,7 @@ from venvlayers.develop.environment import make_environment
 from venvlayers.develop.record import Wanted
 from venvlayers.lock.wheels import supported_tags
 from venvlayers.plan import Goal
-from venvlayers.platforms import Interpreter, Platform, Targets, host_platform
+from venvlayers.platforms import PLATFORMS, Interpreter, Platform, Targets, host_platform
 from venvlayers.report import silent
 from venvlayers.uv import find_uv
 
@@ -220,6 +222,39 @@ def test_c1_layers_for_pypy_are_made_without_running_it(
     assert {"storey.py", "on_pypy.py", "speedups-1.0.dist-info"} <= installed
     assert "wrong.py" not in installed
     change_to_cpython(project, index)
+
+
+def test_c1_layers_for_pypy_are_made_for_other_systems(
+    tmp_path: Path, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """C1: laid out as PyPy is on macOS and Windows; none of it was run there."""
+    for name, value in stand_in_downloads(tmp_path / "downloads").items():
+        monkeypatch.setenv(name, value)
+    platforms = [PLATFORMS[name] for name in ("macosx_arm64", "win_amd64")]
+    platforms = [platform for platform in platforms if can_fetch(platform)]
+    for tag, suffix in (("macosx_11_0_arm64", "so"), ("win_amd64", "pyd")):
+        module = {f"speedups.{suffix}": tag}
+        index.add("speedups", tag=f"pp311-{STAND_IN.pypy_abi}-{tag}", modules=module)
+    stack = f"""
+        platforms = {[platform.name for platform in platforms]}
+        runtime_source = "managed"
+        runtimes = [
+            {{ name = "base", python_implementation = "pypy@3.11", requirements = ["speedups"] }},
+        ]
+        frameworks = [{{ name = "above", runtime = "base", requirements = [] }}]
+    """
+    project = Project.create(tmp_path / "project", textwrap.dedent(stack), index=index)
+    run(project, Goal.BUILD, platforms=("all",))
+    for platform in platforms:
+        built = project.root / "_build" / platform.name
+        (module_file,) = (built / "base" / platform.site_packages(STAND_IN)).glob("speedups.*")
+        assert module_file.suffix == (".pyd" if platform.is_windows else ".so")
+        names = {path.name for path in (built / "framework-above" / platform.bin_dir).iterdir()}
+        if platform.is_windows:
+            programs = {"python.exe", "pythonw.exe", "pypy3.11.exe", "libpypy3.11-c.dll"}
+        else:
+            programs = {"python", *STAND_IN.aliases}
+        assert names == programs
 
 
 def change_to_cpython(project: Project, index: Index) -> None:

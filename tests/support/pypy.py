@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 
 from venvlayers.platforms import PLATFORMS, Interpreter, Platform, PythonVersion
+from venvlayers.uv import find_uv
 
 _QUESTION = """
 import json, os, sys
@@ -139,6 +140,9 @@ def _undo_debian(stdlib: Path) -> None:
 STAND_IN = Interpreter("pypy", PythonVersion(3, 11, 15), "7.3.20")
 """What `stand_in_downloads` serves: it has PyPy's layout, and does not run."""
 
+_UV_FOR_WINDOWS = (0, 12)
+"""Which uv installs Windows' PyPy elsewhere: 0.9 to 0.11 fail to make a link in it."""
+
 _STAND_IN_ON_UNIX = {
     "bin/pypy3.11": b"pypy",
     "bin/libpypy3.11-c.so": b"library",
@@ -165,6 +169,15 @@ _STAND_IN_ON_WINDOWS = {
     "Lib/site-packages/README": b"",
     "include/Python.h": b"",
 }
+
+
+def can_fetch(platform: Platform) -> bool:
+    """Tell whether this uv can install a PyPy for *platform* here."""
+    if not platform.is_windows:
+        return True
+    command = [str(find_uv().path), "--version"]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return tuple(int(part) for part in told.split()[1].split(".")[:2]) >= _UV_FOR_WINDOWS
 
 
 def stand_in_downloads(directory: Path) -> dict[str, str]:
