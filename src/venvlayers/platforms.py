@@ -196,6 +196,27 @@ class Platform:
         """Return a runtime layer's own Python program, relative to it, with ``/``."""
         return "python.exe" if self.is_windows else f"bin/{python.library}"
 
+    def extension_suffixes(self, python: Interpreter) -> tuple[str, ...]:
+        """Return what the names of extension modules end with that *python* imports here.
+
+        Best first; see `importlib.machinery.EXTENSION_SUFFIXES`, PEP 3149 and, for the stable
+        ABIs, PEP 384 and 803. PyPy has its own ABI and no stable one.
+        """
+        last = ".pyd" if self.is_windows else ".so"
+        number = f"{python.version.major}{python.version.minor}"
+        if python.implementation == "pypy":
+            abi = python.pypy_abi
+            return (f".{abi.replace('_', '-')}-{self._extension_tag}{last}", last) if abi else (last,)
+        if self.is_windows:
+            return (f".cp{number}-{self._extension_tag}{last}", last)
+        stable = (".abi3.so", ".abi3t.so") if python.version >= _ABI3T_SINCE else (".abi3.so",)
+        return (f".cpython-{number}-{self._extension_tag}{last}", *stable, last)
+
+    @property
+    def _extension_tag(self) -> str:
+        tags = {"linux": f"{self.machine}-linux-gnu", "darwin": "darwin", "win32": self.name}
+        return tags[self.sys_platform]
+
     @cached_property
     def marker(self) -> str:
         """The environment marker that is true on this platform and on no other of `PLATFORMS`."""
@@ -242,6 +263,8 @@ class Platform:
             return tuple(mac_platforms(targets.macos, self.machine))
         return tuple(_manylinux_tags(self.machine, _glibc_minor(targets)))
 
+
+_ABI3T_SINCE = PythonVersion(3, 15)
 
 _UV_GLIBC: tuple[int, ...] = (17, 28, *range(31, 41))
 """The glibc releases, from 2.17 to 2.40, that uv has a platform for."""

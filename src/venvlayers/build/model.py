@@ -24,6 +24,8 @@ class Distribution:
     """Every file that it owns, relative to the environment, with ``/``, sorted."""
     hashes: Mapping[str, str] = field(default_factory=dict)
     """What its `RECORD` says of them, by path: ``<algorithm>=<urlsafe base64>``. Not of itself."""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """Their sizes in bytes, in the same way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

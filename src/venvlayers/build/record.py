@@ -137,14 +137,16 @@ def installed_distributions(env: Path, scheme: Scheme) -> tuple[Distribution, ..
     for info in _info_directories(env, scheme):
         name, _, version = info.name.removesuffix(".dist-info").partition("-")
         rows = sorted(
-            (scheme.from_record(path), digest) for path, digest, _ in _rows(info / "RECORD")
+            (scheme.from_record(path), digest, size)
+            for path, digest, size in _rows(info / "RECORD")
         )
         distributions.append(
             Distribution(
                 name=name,
                 version=version,
-                files=tuple(path for path, _ in rows),
-                hashes={path: digest for path, digest in rows if digest},
+                files=tuple(path for path, _, _ in rows),
+                hashes={path: digest for path, digest, _ in rows if digest},
+                sizes={path: int(size) for path, _, size in rows if size.isdecimal()},
             )
         )
     return tuple(distributions)

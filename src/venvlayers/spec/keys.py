@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any
 
 from venvlayers.platforms import PLATFORMS
-from venvlayers.spec.model import LayerKind, RuntimeSourceChoice
+from venvlayers.spec.model import FindingKind, LayerKind, RuntimeSourceChoice
 
 
 class ValueType(Enum):
@@ -220,6 +220,16 @@ _EVERY_LAYER = (
         type=ValueType.TEXTS,
         doc="Shared libraries that layers above are not to find: patterns that the end of a "
         'path has to match; `["*"]` for all.',
+    ),
+    Key(
+        name="accepted_findings",
+        type=ValueType.TEXTS,
+        doc="What the check of its environment may find: the kind of a finding, for all of that "
+        "kind, or `KIND:PATTERN`, where the pattern has to match the package, the library or "
+        "module, or the end of the path that it names. "
+        f"The kinds are {', '.join(f'`{kind.value}`' for kind in FindingKind)}.",
+        pattern=rf"^({'|'.join(kind.value for kind in FindingKind)})(:.+)?$",
+        example='["missing-library:libcuda.so.1"]',
     ),
     Key(
         name="build_requirements",

@@ -22,7 +22,13 @@ from venvlayers.spec.modules import read_launch_module, read_support_modules
 from venvlayers.spec.names import name_mistake, same_directory_key
 from venvlayers.spec.project import read_project, refuse_computed_version, refuse_itself
 from venvlayers.spec.table import Findings, Table, did_you_mean
-from venvlayers.spec.values import read_platforms, read_python, read_requirements, read_targets
+from venvlayers.spec.values import (
+    read_accepted,
+    read_platforms,
+    read_python,
+    read_requirements,
+    read_targets,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +137,7 @@ class LayerReader:
             package_indexes=read_package_indexes(table, self._inherited(below), self.indexes),
             priority_indexes=read_priority_indexes(table, self.indexes),
             dynlib_exclude=tuple(table.strings("dynlib_exclude") or ()),
+            accepted_findings=read_accepted(table),
         )
         self._declared.setdefault(
             spec.env_name, _Declared(spec, (spec.env_name, *below.frameworks))

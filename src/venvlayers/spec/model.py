@@ -72,6 +72,45 @@ class SourceModule:
         return self.path.name.removesuffix(".py")
 
 
+class FindingKind(Enum):
+    """The kinds of findings of the check of environments; the value is the name of the kind."""
+
+    FOREIGN_MODULE = "foreign-module"
+    """An extension module is for another platform."""
+    OTHER_PYTHON = "other-python"
+    """A module has files for other Pythons only."""
+    DAMAGED_FILE = "damaged-file"
+    """A program, library or extension module is cut or damaged."""
+    MISSING_LIBRARY = "missing-library"
+    """A library that is needed is in no layer, and not on every system."""
+    LIBRARY_BELOW = "library-below"
+    """A library that is needed is in a layer below, where the loader does not look."""
+    NEWER_SYSTEM = "newer-system"
+    """Something needs a newer system than the oldest that the layer is made for."""
+    RECORD = "record"
+    """A package's record differs from what is there."""
+    FILE_OF_TWO = "file-of-two"
+    """Two packages in one layer bring the same module."""
+    ABSOLUTE_PATH = "absolute-path"
+    """A file leads to one place of one machine."""
+    HIDDEN_MODULE = "hidden-module"
+    """A module hides a different one of another package in a layer below."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """Findings that are all right.
+
+    Attributes:
+        kind: Their kind.
+        pattern: What has to match the package, the library or module, or the end of the path
+            that a finding names; ``*`` for all.
+    """
+
+    kind: FindingKind
+    pattern: str = "*"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectUse:
     """That a layer contains the project in the same file, and how.
@@ -131,6 +170,7 @@ class LayerSpec:
             those of the layers below included.
         priority_indexes: Indexes that are asked before others for this layer.
         dynlib_exclude: Shared libraries that upper layers are not to find.
+        accepted_findings: What the check of its environment may find.
     """
 
     kind: LayerKind
@@ -147,6 +187,7 @@ class LayerSpec:
     package_indexes: Mapping[str, str] = field(default_factory=dict)
     priority_indexes: tuple[str, ...] = ()
     dynlib_exclude: tuple[str, ...] = ()
+    accepted_findings: tuple[Accepted, ...] = ()
 
     @property
     def env_name(self) -> str:

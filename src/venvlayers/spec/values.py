@@ -20,7 +20,7 @@ from venvlayers.platforms import (
     Targets,
 )
 from venvlayers.spec.groups import ProjectNeeds, read_needs
-from venvlayers.spec.model import ProjectUse, PythonRequest
+from venvlayers.spec.model import Accepted, FindingKind, ProjectUse, PythonRequest
 from venvlayers.spec.project import project_requirements
 from venvlayers.spec.table import Findings, Table, did_you_mean
 
@@ -177,3 +177,20 @@ def _macos(table: Table, *, for_macos: bool) -> tuple[int, int] | None:
 def _two_numbers(text: str) -> tuple[int, int] | None:
     match = re.fullmatch(r"([0-9]+)\.([0-9]+)", text)
     return (int(match[1]), int(match[2])) if match else None
+
+
+def read_accepted(table: Table) -> tuple[Accepted, ...]:
+    """Read ``accepted_findings``: kinds of findings, each with a pattern or for all."""
+    kinds = {kind.value: kind for kind in FindingKind}
+    accepted = []
+    for index, text in enumerate(table.strings("accepted_findings") or ()):
+        name, colon, pattern = text.partition(":")
+        where = f"{table.at('accepted_findings')}[{index}]"
+        if name not in kinds:
+            meant = did_you_mean(name, kinds) or f"one of {', '.join(kinds)}"
+            table.findings.problem(where, f"unknown kind of finding {name!r}", meant)
+        elif colon and not pattern:
+            table.findings.problem(where, "has no pattern after the colon", f"write {name!r}")
+        else:
+            accepted.append(Accepted(kind=kinds[name], pattern=pattern or "*"))
+    return tuple(accepted)

@@ -1,0 +1,1 @@
+"""What can be known of an environment by looking at it: nothing of it runs."""

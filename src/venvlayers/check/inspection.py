@@ -1,0 +1,140 @@
+"""What there is in an environment: a look at every name, and at the headers of binaries.
+
+Each check asks this value; the environment is walked once.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from venvlayers.build.model import Distribution
+from venvlayers.check.binary import Binary, Format, UnreadableError
+from venvlayers.check.model import CheckedLayer
+from venvlayers.check.reading import read_binary
+from venvlayers.files import walk_sorted
+from venvlayers.platforms import Platform
+from venvlayers.spec.model import LayerKind
+
+_POSIX_BINARY = re.compile(r".*\.(so|so\.[0-9.]+|dylib)|(.*/)?[^/]+\.framework/.*/[^/.]+")
+_WINDOWS_BINARY = re.compile(r".*\.(pyd|dll|exe)", re.IGNORECASE)
+
+FORMATS = {"linux": Format.ELF, "darwin": Format.MACH_O, "win32": Format.PE}
+"""The format of binaries, by `sys.platform`."""
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What is in an environment.
+
+    Attributes:
+        layer: The layer.
+        sizes: The size of each file, by its path relative to the environment, with ``/``.
+            Without bytecode, which does not ship.
+        links: Where each symlink leads, by its path.
+        binaries: What each program, library or extension module says of itself.
+        damaged: What is wrong with those that cannot be read.
+    """
+
+    layer: CheckedLayer
+    sizes: Mapping[str, int]
+    links: Mapping[str, str]
+    binaries: Mapping[str, tuple[Binary, ...]]
+    damaged: Mapping[str, str]
+
+    @property
+    def platform(self) -> Platform:
+        """What the layer is built for."""
+        return self.layer.environment.platform
+
+    @property
+    def is_runtime(self) -> bool:
+        """Whether there is an interpreter in it."""
+        return self.layer.environment.kind is LayerKind.RUNTIME
+
+    @cached_property
+    def site_packages(self) -> str:
+        """Where packages are, with a ``/`` at the end."""
+        python = self.layer.environment.python.interpreter
+        return f"{self.platform.site_packages(python)}/"
+
+    @cached_property
+    def owners(self) -> Mapping[str, str]:
+        """The distribution that brought each file, by its normalised name."""
+        return {
+            path: package_name(distribution)
+            for distribution in self.layer.environment.distributions
+            for path in distribution.files
+        }
+
+    @cached_property
+    def by_name(self) -> Mapping[str, tuple[str, ...]]:
+        """The files that a library's name can mean, links too; in lower case on Windows."""
+        found: dict[str, list[str]] = {}
+        for path in (*self.sizes, *self.links):
+            found.setdefault(self.library_name(path), []).append(path)
+        for path, parts in self.binaries.items():
+            for part in parts:
+                if part.name:
+                    places = found.setdefault(self.library_name(part.name), [])
+                    if path not in places:
+                        places.append(path)
+        return {name: tuple(paths) for name, paths in found.items()}
+
+    def library_name(self, path: str) -> str:
+        """Return how the loader of this platform compares the names of libraries."""
+        name = path.replace("\\", "/").rpartition("/")[2]
+        return name.lower() if self.platform.is_windows else name
+
+    def fitting(self, path: str) -> Binary | None:
+        """Return what is for this platform in a binary; None if nothing is."""
+        wanted = (FORMATS[self.platform.sys_platform], self.platform.machine)
+        for part in self.binaries.get(path, ()):
+            if (part.format, part.machine) == wanted:
+                return part
+        return None
+
+
+def package_name(distribution: Distribution) -> str:
+    """Return the normalised name of a distribution, which has underscores in file names."""
+    return re.sub(r"[-_.]+", "-", distribution.name).lower()
+
+
+def inspect(layer: CheckedLayer) -> Inspection:
+    """Look at everything in an environment.
+
+    Raises:
+        OSError: Something cannot be read.
+    """
+    root = layer.environment.path
+    sizes: dict[str, int] = {}
+    links: dict[str, str] = {}
+    for path, entry in walk_sorted(root):
+        if "__pycache__" in path or path.endswith((".pyc", ".pyo")):
+            continue
+        if entry.is_symlink():
+            links[path] = os.readlink(entry.path)  # noqa: PTH115 - speaks strings
+        elif not entry.is_dir():
+            sizes[path] = entry.stat().st_size
+    binaries: dict[str, tuple[Binary, ...]] = {}
+    damaged: dict[str, str] = {}
+    for path in _candidates(sizes, layer.environment.platform):
+        try:
+            parts = read_binary(f"{root}/{path}")
+        except UnreadableError as error:
+            damaged[path] = str(error)
+        else:
+            if parts:
+                binaries[path] = parts
+    return Inspection(layer, sizes, links, binaries, damaged)
+
+
+def _candidates(paths: Mapping[str, int], platform: Platform) -> Iterator[str]:
+    pattern = _WINDOWS_BINARY if platform.is_windows else _POSIX_BINARY
+    programs = f"{platform.bin_dir}/"
+    for path in paths:
+        if pattern.fullmatch(path) or path.startswith(programs):
+            yield path

@@ -1,0 +1,231 @@
+"""Shared libraries: is each one that is needed in the layer, below it, or on every system?
+
+Followed from what certainly runs: extension modules that can be imported, and programs.
+What only other libraries need, or plug-ins that are loaded by name, is a note. A library
+in the layer counts wherever it is, because packages load some before others, by path.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from venvlayers.check.base import is_of_system, is_too_new
+from venvlayers.check.binary import Binary
+from venvlayers.check.inspection import Inspection
+from venvlayers.check.model import Finding, Severity
+from venvlayers.check.modules import importable_modules
+from venvlayers.check.patterns import matches_end
+from venvlayers.spec.model import FindingKind
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """Where the libraries are that the binaries of a layer need.
+
+    Attributes:
+        used: The binaries that run for certain, and the libraries that they need, by path.
+        lacking: The libraries that are not in the layer nor part of the system: names, each
+            with the paths of the binaries that need it.
+        elsewhere: The names of libraries that are in the layer, where the loader does not look.
+    """
+
+    used: frozenset[str]
+    lacking: dict[str, list[str]] = field(default_factory=dict)
+    elsewhere: set[str] = field(default_factory=set)
+
+
+def find_needs(inspection: Inspection) -> Needs:
+    """Return where the libraries are that a layer needs."""
+    lacking: dict[str, list[str]] = {}
+    elsewhere: set[str] = set()
+    leads: dict[str, list[str]] = {}
+    for path in inspection.binaries:
+        if (binary := inspection.fitting(path)) is None:
+            continue
+        for library in binary.needed:
+            if found := _where_loaded(inspection, path, binary, library):
+                leads.setdefault(path, []).append(found)
+            elif is_of_system(library, inspection.platform.sys_platform):
+                continue
+            elif known := inspection.by_name.get(inspection.library_name(library)):
+                leads.setdefault(path, []).extend(known)
+                elsewhere.add(inspection.library_name(library))
+            else:
+                lacking.setdefault(inspection.library_name(library), []).append(path)
+    return Needs(_reached(_roots(inspection), leads), lacking, elsewhere)
+
+
+def _roots(inspection: Inspection) -> Iterator[str]:
+    yield from importable_modules(inspection)
+    programs = f"{inspection.platform.bin_dir}/"
+    python = inspection.platform.runtime_python(inspection.layer.environment.python.interpreter)
+    for path in inspection.binaries:
+        if path.startswith(programs) or path == python:
+            yield path
+
+
+def _reached(roots: Iterable[str], leads: dict[str, list[str]]) -> frozenset[str]:
+    reached: set[str] = set()
+    waiting = list(roots)
+    while waiting:
+        path = waiting.pop()
+        if path not in reached:
+            reached.add(path)
+            waiting += leads.get(path, ())
+    return frozenset(reached)
+
+
+def _where_loaded(inspection: Inspection, path: str, binary: Binary, library: str) -> str | None:
+    """Return the file of the layer that the loader takes for *library*; None if none."""
+    folder = posixpath.dirname(path)
+    for place in _places(folder, binary, library):
+        name = posixpath.normpath(place)
+        if name in inspection.sizes or name in inspection.links:
+            return name
+    if inspection.platform.is_windows:  # in any case: beside the file, or where packages say
+        beside = [
+            found
+            for found in inspection.by_name.get(library, ())
+            if posixpath.dirname(found) == folder
+        ]
+        return beside[0] if beside else None
+    return None
+
+
+def _places(folder: str, binary: Binary, library: str) -> Iterator[str]:
+    if library.startswith("@loader_path/"):
+        yield f"{folder}/{library.removeprefix('@loader_path/')}"
+    elif library.startswith("@rpath/") or "/" not in library:
+        name = library.removeprefix("@rpath/")
+        for entry in binary.search:
+            for variable in ("$ORIGIN", "${ORIGIN}", "@loader_path"):
+                if entry.startswith(variable):
+                    yield f"{folder}/{entry.removeprefix(variable).lstrip('/')}/{name}"
+
+
+def check_libraries(
+    inspection: Inspection, needs: Needs, lower: Sequence[Inspection]
+) -> Iterator[Finding]:
+    """Yield the libraries that are in layers below only, or nowhere.
+
+    Args:
+        inspection: The layer.
+        needs: What it needs.
+        lower: The layers below it, in path order.
+    """
+    for library, paths in needs.lacking.items():
+        below = _layer_with(library, lower)
+        if below and inspection.platform.is_windows:
+            continue  # where packages tell the loader themselves
+        used = [path for path in paths if path in needs.used]
+        for package, files in _by_package(inspection, paths if below else used or paths):
+            if below:
+                yield _below(inspection, package, files, library, below)
+            else:
+                severity = Severity.WARNING if used else Severity.NOTE
+                yield _missing(inspection, package, files, library, severity)
+
+
+def _by_package(
+    inspection: Inspection, paths: Iterable[str]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        found.setdefault(inspection.owners.get(path, ""), []).append(path)
+    for package, files in found.items():
+        yield package, tuple(files)
+
+
+def _layer_with(library: str, lower: Sequence[Inspection]) -> str | None:
+    for layer in lower:
+        patterns = layer.layer.hidden_libraries
+        for path in layer.by_name.get(layer.library_name(library), ()):
+            if not any(matches_end(PurePosixPath(path), pattern) for pattern in patterns):
+                return layer.layer.name
+    return None
+
+
+def _below(
+    inspection: Inspection, package: str, files: tuple[str, ...], library: str, layer: str
+) -> Finding:
+    return Finding(
+        kind=FindingKind.LIBRARY_BELOW,
+        severity=Severity.WARNING,
+        layer=inspection.layer.name,
+        package=package,
+        files=files,
+        about=(library,),
+        what=f"needs {{}} of {layer}, and the loader does not look there",
+        remedy=f"unless the package loads it by itself, {inspection.layer.name} has to have it",
+    )
+
+
+def _missing(
+    inspection: Inspection,
+    package: str,
+    files: tuple[str, ...],
+    library: str,
+    severity: Severity,
+) -> Finding:
+    return Finding(
+        kind=FindingKind.MISSING_LIBRARY,
+        severity=severity,
+        layer=inspection.layer.name,
+        package=package,
+        files=files,
+        about=(library,),
+        what=f"needs {{}}: not in any layer, and not on every "
+        f"{inspection.platform.system.replace('Darwin', 'macOS')}",
+        remedy=_remedy(inspection, library),
+    )
+
+
+def _remedy(inspection: Inspection, library: str) -> str:
+    if inspection.platform.is_windows and library.startswith(("msvcp", "vcomp", "concrt", "mfc")):
+        return "where the layer runs, the Visual C++ Redistributable has to be installed"
+    return "it has to be there where the layer runs, or to come with a package of the layer"
+
+
+def check_systems(
+    inspection: Inspection, needs: Needs, lower: Sequence[Inspection]
+) -> Iterator[Finding]:
+    """Yield what needs a newer system than the oldest that the layer is made for."""
+    layers = (inspection, *lower)
+    own_libstdcxx = any("libstdc++.so.6" in layer.by_name for layer in layers)
+    targets = inspection.layer.targets
+    for path in inspection.binaries:
+        binary = inspection.fitting(path)
+        if binary is None:
+            continue
+        newer = [
+            version
+            for _library, version in sorted(binary.versions)
+            if is_too_new(version, targets, own_libstdcxx=own_libstdcxx)
+        ]
+        if binary.oldest_macos and binary.oldest_macos > targets.macos:
+            newer.append(f"macOS {'.'.join(map(str, binary.oldest_macos))}")
+        for version in newer:
+            yield _newer(inspection, path, version, used=path in needs.used)
+
+
+def _newer(inspection: Inspection, path: str, version: str, *, used: bool) -> Finding:
+    on_macos = inspection.platform.sys_platform == "darwin"
+    targets = inspection.layer.targets
+    oldest = f"macOS {_dotted(targets.macos)}" if on_macos else f"glibc {_dotted(targets.glibc)}"
+    return Finding(
+        kind=FindingKind.NEWER_SYSTEM,
+        severity=Severity.WARNING if used else Severity.NOTE,
+        layer=inspection.layer.name,
+        package=inspection.owners.get(path, ""),
+        files=(path,),
+        about=(version,),
+        what=f"needs {{}}, and the layer is made for {oldest}",
+        remedy=f"raise `{'macosx' if on_macos else 'linux'}_target`, or take another wheel",
+    )
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return f"{version[0]}.{version[1]}"

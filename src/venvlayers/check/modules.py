@@ -1,0 +1,199 @@
+"""Extension modules: is each for this platform, and does the layer's Python import it?
+
+Packages bring files for several platforms and Pythons on purpose, and load the right one.
+So only a file that would be imported by its name is judged, and only if there is no
+better one; and it is an error only where its wheel claims to be made for this.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from venvlayers.check.binary import Format
+from venvlayers.check.inspection import FORMATS, Inspection, package_name
+from venvlayers.check.model import Finding, Severity
+from venvlayers.check.reading import exports_module
+from venvlayers.spec.model import FindingKind
+
+_TAGGED = re.compile(
+    r"\.(cpython-\d+\w*|pypy\d+-\w+|graalpy\d*-\w+|abi3t?|cp\d+\w*)(-[\w-]+)?\.(so|pyd)", re.ASCII
+)
+"""What the names of extension modules for a certain Python end with."""
+_REMEDY = "ask who made the wheel for another one"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Module:
+    """A file that is named like an extension module, and lies where modules are imported from.
+
+    Attributes:
+        path: The file, relative to the environment.
+        stem: The path without what the name ends with.
+        suffix: What it ends with.
+        importable: Whether this layer's Python imports such a file.
+    """
+
+    path: str
+    stem: str
+    suffix: str
+    importable: bool
+
+    @property
+    def name(self) -> str:
+        """The last part of the module's name."""
+        return self.stem.rpartition("/")[2]
+
+
+def importable_modules(inspection: Inspection) -> frozenset[str]:
+    """Return the extension modules that this layer's Python can import, by path."""
+    return frozenset(
+        module.path
+        for module in _modules(inspection)
+        if module.importable and _is_extension(inspection, module)
+    )
+
+
+def check_modules(inspection: Inspection) -> Iterator[Finding]:
+    """Yield what is wrong with extension modules."""
+    modules = list(_modules(inspection))
+    yield from _foreign(inspection, [module for module in modules if module.importable])
+    yield from _for_other_pythons(inspection, modules)
+
+
+def _modules(inspection: Inspection) -> Iterator[_Module]:
+    python = inspection.layer.environment.python.interpreter
+    suffixes = inspection.platform.extension_suffixes(python)
+    places = [inspection.site_packages]
+    if inspection.is_runtime:
+        library = inspection.site_packages.removesuffix("site-packages/")
+        places += [f"{library}lib-dynload/", "DLLs/"]
+    for path in inspection.sizes:
+        if not path.endswith(suffixes[-1]):
+            continue
+        for place in places:
+            if path.startswith(place):
+                folder, _, file_name = path[len(place) :].rpartition("/")
+                base, dot, ending = file_name.partition(".")
+                parts = [*folder.split("/"), base] if folder else [base]
+                suffix = dot + ending
+                importable = suffix in suffixes
+                if all(part.isidentifier() for part in parts) and (
+                    importable or _TAGGED.fullmatch(suffix)
+                ):
+                    stem = path.removesuffix(suffix)
+                    yield _Module(path=path, stem=stem, suffix=suffix, importable=importable)
+                break
+
+
+def _foreign(inspection: Inspection, modules: list[_Module]) -> Iterator[Finding]:
+    """Yield a finding for each module that is imported by name, and is for another platform."""
+    fitting = {module.name for module in modules if inspection.fitting(module.path)}
+    claims = _Claims(inspection)
+    for module in modules:
+        if inspection.fitting(module.path) or not _is_extension(inspection, module):
+            continue
+        package = inspection.owners.get(module.path, "")
+        if module.path in inspection.damaged:
+            kind = FindingKind.DAMAGED_FILE
+            what = f"cannot be imported: {inspection.damaged[module.path]}"
+        elif module.name in fitting:  # one for each platform, in directories
+            continue
+        else:
+            kind = FindingKind.FOREIGN_MODULE
+            what = f"{_description(inspection, module.path)}, and the layer is for "
+            what += inspection.platform.name
+        yield Finding(
+            kind=kind,
+            severity=Severity.ERROR if claims.platform(package) else Severity.WARNING,
+            layer=inspection.layer.name,
+            package=package,
+            files=(module.path,),
+            what=what,
+            remedy=_REMEDY,
+        )
+
+
+def _is_extension(inspection: Inspection, module: _Module) -> bool:
+    """Tell whether a file is an extension module and not a library that is named like one."""
+    if _TAGGED.fullmatch(module.suffix):
+        return True
+    if module.name.startswith("lib"):  # the largest files of a layer, of which none is a module
+        return False
+    return exports_module(inspection.layer.environment.path / module.path, module.name)
+
+
+def _description(inspection: Inspection, path: str) -> str:
+    parts = inspection.binaries.get(path, ())
+    if not parts:
+        return "is neither a library nor an extension module"
+    wanted = FORMATS[inspection.platform.sys_platform]
+    systems = {Format.ELF: "Linux", Format.MACH_O: "macOS", Format.PE: "Windows"}
+    machines = " and ".join(part.machine for part in parts)
+    other = "" if parts[0].format is wanted else f"{systems[parts[0].format]} on "
+    return f"is for {other}{machines}"
+
+
+def _for_other_pythons(inspection: Inspection, modules: list[_Module]) -> Iterator[Finding]:
+    """Yield a finding for each module that has files for other Pythons only."""
+    python = inspection.layer.environment.python.interpreter
+    imported = {module.stem for module in modules if module.importable}
+    served = {inspection.owners.get(module.path) for module in modules if module.importable}
+    claims = _Claims(inspection)
+    lacking: dict[str, list[_Module]] = {}
+    for module in modules:
+        if module.stem not in imported and not _has_source(inspection, module.stem):
+            lacking.setdefault(module.stem, []).append(module)
+    for some in lacking.values():
+        package = inspection.owners.get(some[0].path, "")
+        is_error = claims.python(package) and package not in served
+        yield Finding(
+            kind=FindingKind.OTHER_PYTHON,
+            severity=Severity.ERROR if is_error else Severity.WARNING,
+            layer=inspection.layer.name,
+            package=package,
+            files=tuple(module.path for module in some),
+            what=f"cannot be imported by {python} on {inspection.platform}, by its name",
+            remedy=_REMEDY if is_error else "see whether the package works without it",
+        )
+
+
+def _has_source(inspection: Inspection, stem: str) -> bool:
+    return f"{stem}.py" in inspection.sizes or f"{stem}/__init__.py" in inspection.sizes
+
+
+class _Claims:
+    """What the wheels of the distributions say that they are made for (their ``WHEEL`` file)."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        self._inspection = inspection
+        self._tags: dict[str, Mapping[str, bool]] = {}
+
+    def platform(self, package: str) -> bool:
+        """Tell whether a package's wheel is for certain platforms; an interpreter is."""
+        return self._of(package)["platform"]
+
+    def python(self, package: str) -> bool:
+        """Tell whether a package's wheel is for certain Pythons; an interpreter is."""
+        return self._of(package)["python"]
+
+    def _of(self, package: str) -> Mapping[str, bool]:
+        if package not in self._tags:
+            tags = [tag.split("-") for tag in self._lines(package)]
+            self._tags[package] = {
+                "platform": not any(tag[-1] == "any" for tag in tags),
+                "python": not any(tag[0].startswith("py3") for tag in tags),
+            }
+        return self._tags[package]
+
+    def _lines(self, package: str) -> Iterator[str]:
+        environment = self._inspection.layer.environment
+        for distribution in environment.distributions:
+            if package_name(distribution) == package:
+                for path in distribution.files:
+                    if path.endswith(".dist-info/WHEEL"):
+                        text = (environment.path / path).read_text("utf-8", "replace")
+                        for line in text.splitlines():
+                            if line.startswith("Tag:"):
+                                yield line.removeprefix("Tag:").strip()

@@ -1,0 +1,96 @@
+"""Installed packages: does each record list what is there, and does nobody claim the same?
+
+Contents are not read again: they were compared with the wheels' own hashes when they were
+installed, and are once more when they are packed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from venvlayers.check.inspection import Inspection, package_name
+from venvlayers.check.model import Finding, Severity
+from venvlayers.spec.model import FindingKind
+
+_OURS = re.compile(r"sitecustomize\.py|_venvstacks\.pth")
+_SIGNATURES = (".dist-info/RECORD.jws", ".dist-info/RECORD.p7s")
+"""What a record never lists (PEP 427)."""
+NAMESPACE = (b"extend_path", b"declare_namespace")
+"""What the `__init__.py` of a package says that is spread over several directories."""
+
+
+def check_records(inspection: Inspection) -> Iterator[Finding]:
+    """Yield how records differ from what is there."""
+    environment = inspection.layer.environment
+    for distribution in environment.distributions:
+        for path in distribution.files:
+            size = inspection.sizes.get(path)
+            if size is None and path not in inspection.links:
+                if not path.endswith((".pyc", ".pyo")):
+                    yield _differs(inspection, package_name(distribution), path, "is recorded, and missing")
+            elif distribution.sizes.get(path, size) != size:
+                what = "is not what was recorded: its size differs"
+                yield _differs(inspection, package_name(distribution), path, what)
+    yield from _unrecorded(inspection)
+    yield from _of_two(inspection)
+
+
+def _differs(inspection: Inspection, package: str, path: str, what: str) -> Finding:
+    return Finding(
+        kind=FindingKind.RECORD,
+        severity=Severity.ERROR,
+        layer=inspection.layer.name,
+        package=package,
+        files=(path,),
+        what=what,
+        remedy="something else wrote to the environment; build the layer again",
+    )
+
+
+def _unrecorded(inspection: Inspection) -> Iterator[Finding]:
+    """Yield what lies among packages and belongs to none."""
+    environment = inspection.layer.environment
+    modules = {environment.launch_module, *(environment.modules.support if environment.modules else ())}
+    place = inspection.site_packages
+    for path in inspection.sizes:
+        if not path.startswith(place) or path in inspection.owners:
+            continue
+        name = path[len(place) :]
+        top = name.partition("/")[0].removesuffix(".py")
+        if top not in modules and not _OURS.fullmatch(name) and not name.endswith(_SIGNATURES):
+            yield Finding(
+                kind=FindingKind.RECORD,
+                severity=Severity.WARNING,
+                layer=inspection.layer.name,
+                files=(path,),
+                what="is among the packages and in no record",
+                remedy="a wheel that does not record it brought it; nothing tells whether it is whole",
+            )
+
+
+def _of_two(inspection: Inspection) -> Iterator[Finding]:
+    """Yield modules that two packages bring: the one that was installed last has it."""
+    first: dict[str, str] = {}
+    for distribution in inspection.layer.environment.distributions:
+        for path in distribution.files:
+            other = first.setdefault(path, package_name(distribution))
+            if other != package_name(distribution) and _matters(inspection, path):
+                yield Finding(
+                    kind=FindingKind.FILE_OF_TWO,
+                    severity=Severity.WARNING,
+                    layer=inspection.layer.name,
+                    package=f"{other} and {package_name(distribution)}",
+                    files=(path,),
+                    what="is brought by both, and there can be only one",
+                    remedy="leave out one of the packages",
+                )
+
+
+def _matters(inspection: Inspection, path: str) -> bool:
+    if not path.startswith(inspection.site_packages) or not path.endswith((".py", ".so", ".pyd")):
+        return False
+    if not path.endswith("/__init__.py"):
+        return True
+    content = (inspection.layer.environment.path / path).read_bytes()
+    return bool(content.strip()) and not any(words in content for words in NAMESPACE)
