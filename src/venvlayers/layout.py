@@ -66,6 +66,10 @@ class Layout:
         """Return the file that tells what an environment was made of."""
         return self._records(platform) / f"{env_name}.last-build.json"
 
+    def check_report(self, env_name: str, platform: Platform) -> Path:
+        """Return the file that tells what checking an environment found."""
+        return self._records(platform) / f"{env_name}.check.json"
+
     def published_record(self, platform: Platform) -> Path:
         """Return the file that tells what was published last."""
         return self._records(platform) / "published.json"

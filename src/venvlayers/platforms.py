@@ -206,7 +206,9 @@ class Platform:
         number = f"{python.version.major}{python.version.minor}"
         if python.implementation == "pypy":
             abi = python.pypy_abi
-            return (f".{abi.replace('_', '-')}-{self._extension_tag}{last}", last) if abi else (last,)
+            return (
+                (f".{abi.replace('_', '-')}-{self._extension_tag}{last}", last) if abi else (last,)
+            )
         if self.is_windows:
             return (f".cp{number}-{self._extension_tag}{last}", last)
         stable = (".abi3.so", ".abi3t.so") if python.version >= _ABI3T_SINCE else (".abi3.so",)

@@ -7,8 +7,8 @@ top of what is there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,11 +87,18 @@ def looks_below(order: Order, context: BuildContext) -> bool:
     return bool(order.layer.lower) and context.platform.is_windows
 
 
-def build_layer(order: Order, context: BuildContext) -> LayerEnvironment:
+def build_layer(
+    order: Order, context: BuildContext, approve: Callable[[LayerEnvironment], None]
+) -> LayerEnvironment:
     """Build an environment and put it in its place.
 
+    Args:
+        order: What to build.
+        context: What to build with.
+        approve: Looks at the environment, complete and not yet in its place; may refuse it.
+
     Raises:
-        BuildError: It cannot be built; the one in its place is as it was.
+        BuildError: It cannot be built, or was refused; the one in its place is as it was.
         PythonUnavailableError: A runtime's Python is not there any more.
     """
     layout, name = context.layout, order.layer.env_name
@@ -101,6 +108,8 @@ def build_layer(order: Order, context: BuildContext) -> LayerEnvironment:
         with private_directory(layout.work_dir) as private:
             made = private / order.target.deployed_name
             _fill(made, order, context)
+            environment = _described(order, context, made)
+            approve(environment)
             remove_older(layout, name, context.platform, place, others=context.env_names)
             # Without its key an environment does not count, so a kill between these
             # steps means that it is built again; its name says what to remove then.
@@ -113,14 +122,18 @@ def build_layer(order: Order, context: BuildContext) -> LayerEnvironment:
             f"{name} cannot be built: {os_reason(error)}",
             hint=f"is there space below {layout.build_dir}?",
         ) from error
-    return describe(order, context)
+    return replace(environment, path=place)
 
 
 def describe(order: Order, context: BuildContext) -> LayerEnvironment:
     """Return the environment that is in place for *order*, which was built before."""
+    place = context.layout.environment(order.target.deployed_name, context.platform)
+    return _described(order, context, place)
+
+
+def _described(order: Order, context: BuildContext, place: Path) -> LayerEnvironment:
     layer, lock = order.layer, order.lock
     target = order.target
-    place = context.layout.environment(target.deployed_name, context.platform)
     scheme = Scheme(platform=context.platform, python=lock.python.interpreter)
     return LayerEnvironment(
         path=place,

@@ -16,6 +16,8 @@ from venvlayers.spec.model import LayerSpec
 
 _FORMAT = 1
 """Raised when a newer release would fill an environment differently."""
+_CHECK = 1
+"""Raised when a newer release would refuse an environment that was all right."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,5 +67,6 @@ def environment_key(inputs: KeyInputs) -> str:
             "launch": [launch.name, modules.launch] if launch and modules else None,
             "support": dict(modules.support) if modules else None,
             **({"project": inputs.project} if inputs.project else {}),
+            "check": [_CHECK, *sorted(str(entry) for entry in layer.accepted_findings)],
         }
     )

@@ -79,6 +79,7 @@ def remove_environment(
     found = place.is_dir()
     try:
         layout.environment_record(env_name, platform).unlink(missing_ok=True)
+        layout.check_report(env_name, platform).unlink(missing_ok=True)
         remove_tree(place)
     except OSError as error:
         raise BuildError(f"{place} cannot be removed: {os_reason(error)}") from error

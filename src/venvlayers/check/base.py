@@ -8,26 +8,24 @@ documented interfaces, which are in its system directory since Windows 10.
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from venvlayers.platforms import Targets
 
-_MANYLINUX = frozenset(
-    """
+_MANYLINUX = """
     libGL.so.1 libICE.so.6 libSM.so.6 libX11.so.6 libXext.so.6 libXrender.so.1 libanl.so.1
     libatomic.so.1 libc.so.6 libdl.so.2 libexpat.so.1 libgcc_s.so.1 libglib-2.0.so.0
     libgobject-2.0.so.0 libgthread-2.0.so.0 libm.so.6 libmvec.so.1 libnsl.so.1 libpthread.so.0
     libresolv.so.2 librt.so.1 libstdc++.so.6 libutil.so.1 libz.so.1
     ld-linux-x86-64.so.2 ld-linux-aarch64.so.1
-    """.split()
-)
+"""
 
 _GLIBCXX = {5: 8, 12: 13, 17: 19, 24: 22, 27: 24, 31: 28, 34: 29, 35: 30, 39: 33}
 """The newest ``GLIBCXX_3.4.N`` on systems with glibc 2.x, by x."""
 
 _APPLE = ("/usr/lib/", "/System/Library/", "/System/iOSSupport/")
 
-_WINDOWS = frozenset(
-    """
+_WINDOWS = """
     aclui activeds adsldpc advapi32 advpack amstream apphelp asycfilt authz avicap32 avifil32
     avrt bcp47langs bcrypt bcryptprimitives bluetoothapis cabinet cfgmgr32 chakra clbcatq
     clusapi combase comctl32 comdlg32 comsvcs coremessaging credui crypt32 cryptbase cryptdlg
@@ -55,13 +53,17 @@ _WINDOWS = frozenset(
     winspool.drv winsta wintrust winusb wkscli wlanapi wlanutil wldap32 wldp wmasf wmi wmsgapi
     wmvcore wpc ws2_32 wscapi wsdapi wshbth wsmsvc wsnmp32 wsock32 wtsapi32 wuapi xaudio2_8
     xaudio2_9 xinput1_4 xinput9_1_0 xmllite xolehlp xwizards
-    """.split()
-)
+"""
 _WINDOWS_SETS = re.compile(r"(api|ext)-(ms|windows)-.*\.dll")
 _OF_PYTHON = re.compile(
     r"python[0-9.]+t?(_d)?\.dll|vcruntime140(_1)?\.dll|libpypy[0-9.]+-c\.dll"
     r"|libpython[0-9.]+t?(\.so(\.[0-9.]+)?|\.dylib)|libpypy[0-9.]+-c\.(so|dylib)"
 )
+
+
+@cache
+def _names(listed: str) -> frozenset[str]:
+    return frozenset(listed.split())
 
 
 def is_of_system(library: str, sys_platform: str) -> bool:
@@ -77,27 +79,29 @@ def is_of_system(library: str, sys_platform: str) -> bool:
         return library.startswith(_APPLE)
     if sys_platform == "win32":
         name = library.removesuffix(".dll")
-        return name in _WINDOWS or bool(_WINDOWS_SETS.fullmatch(library))
-    return library in _MANYLINUX
+        return name in _names(_WINDOWS) or bool(_WINDOWS_SETS.fullmatch(library))
+    return library in _names(_MANYLINUX)
 
 
-def is_too_new(version: str, targets: Targets, *, own_libstdcxx: bool) -> bool:
-    """Tell whether the oldest Linux of *targets* lacks a version of symbols.
+def newer_symbols(version: str, targets: Targets) -> tuple[str, tuple[int, ...]] | None:
+    """Return what a version of symbols is of, and its number, if the oldest Linux lacks it.
 
     Args:
         version: Such as ``GLIBC_2.34`` or ``GLIBCXX_3.4.29``; of others nothing is known.
         targets: The oldest systems.
-        own_libstdcxx: Whether the C++ library is that of a layer.
     """
-    library, _, number = version.partition("_")
-    parts = number.split(".")
-    if number == "ABI_DT_RELR":  # came with glibc 2.36
-        return targets.glibc < (2, 36)
+    if version == "GLIBC_ABI_DT_RELR":  # not a number, and came with one
+        version = "GLIBC_2.36"
+    library, _, text = version.partition("_")
+    parts = text.split(".")
     if not all(part.isdecimal() for part in parts):
-        return False
-    if library == "GLIBC":
-        return tuple(map(int, parts[:2])) > targets.glibc
-    if library == "GLIBCXX" and not own_libstdcxx and targets.glibc[0] == 2:  # noqa: PLR2004
-        known = [newest for glibc, newest in _GLIBCXX.items() if glibc <= targets.glibc[1]]
-        return bool(known) and int(parts[-1]) > known[-1] and len(parts) == 3  # noqa: PLR2004
-    return False
+        return None
+    number = tuple(map(int, parts))
+    oldest = {"GLIBC": targets.glibc, "GLIBCXX": _oldest_libstdcxx(targets.glibc)}.get(library)
+    return (f"{library}_", number) if oldest and number[: len(oldest)] > oldest else None
+
+
+def _oldest_libstdcxx(glibc: tuple[int, int]) -> tuple[int, ...]:
+    """Return the newest version of symbols of the C++ library beside *glibc*; () if unknown."""
+    known = [newest for minor, newest in _GLIBCXX.items() if (2, minor) <= glibc]
+    return (3, 4, known[-1]) if known else ()

@@ -8,59 +8,96 @@ warning: the layer below may be another one where they are deployed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import PurePosixPath
 
+from venvlayers.build.model import LayerEnvironment
 from venvlayers.check.hiding import Provided, check_hiding
-from venvlayers.check.inspection import Inspection
-from venvlayers.check.libraries import Needs, check_libraries, check_systems, find_needs
+from venvlayers.check.inspection import Inspection, inspect
+from venvlayers.check.libraries import Needs, check_libraries, find_needs
 from venvlayers.check.model import CheckedLayer, Finding, Report, Severity, merged
-from venvlayers.check.modules import check_modules, importable_modules
+from venvlayers.check.modules import check_modules
 from venvlayers.check.paths import check_paths
 from venvlayers.check.patterns import matches_end
 from venvlayers.check.records import check_records
+from venvlayers.check.systems import check_systems
 from venvlayers.errors import BuildError
 from venvlayers.spec.model import Accepted, FindingKind
 
 _NEVER_KNOWN = "which libraries and modules are loaded by a name that is made up while it runs"
 
 
-def check_itself(inspection: Inspection) -> Report:
-    """Return what is wrong with a layer by itself.
+@dataclass(frozen=True, kw_only=True)
+class Looked:
+    """What was seen in a layer by itself.
+
+    Attributes:
+        inspection: What is in it.
+        needs: Where the libraries are that it needs.
+        report: What is wrong with it.
+    """
+
+    inspection: Inspection
+    needs: Needs
+    report: Report
+
+    @cached_property
+    def provided(self) -> Provided:
+        """The modules that it has for layers above."""
+        return Provided(self.inspection)
+
+    def moved(self, environment: LayerEnvironment) -> Looked:
+        """Return the same of an environment that was put in its place."""
+        layer = replace(self.inspection.layer, environment=environment)
+        return replace(self, inspection=replace(self.inspection, layer=layer))
+
+
+def look(layer: CheckedLayer) -> Looked:
+    """Look at a layer by itself.
 
     Raises:
         OSError: Something in it cannot be read.
     """
+    inspection = inspect(layer)
+    needs = find_needs(inspection)
     found = [
         *check_modules(inspection),
         *_damaged(inspection),
         *check_records(inspection),
         *check_paths(inspection),
     ]
-    return _report(inspection, found, ())
+    unknown = tuple(_unknown(inspection, needs))
+    return Looked(inspection=inspection, needs=needs, report=_report(inspection, found, unknown))
 
 
-def check_together(inspection: Inspection, lower: Sequence[Inspection]) -> Report:
-    """Return what is wrong with a layer and those below it.
+def check_together(looked: Looked, lower: Sequence[Looked]) -> Report:
+    """Return what is wrong with a layer by itself, and with those below it.
 
     Args:
-        inspection: The layer.
-        lower: All layers below it, in path order.
+        looked: The layer.
+        lower: All layers below it, in path order. Where one is missing, what depends on it is
+            not known.
 
     Raises:
         OSError: Something in them cannot be read.
     """
-    needs = find_needs(inspection)
+    inspection, needs = looked.inspection, looked.needs
+    below = [layer.inspection for layer in lower]
+    known = {layer.layer.name for layer in below}
+    if missing := [name for name in inspection.layer.lower if name not in known]:
+        what = f"how it goes with {' and '.join(missing)}, which is not here"
+        return replace(looked.report, unknown=(*looked.report.unknown, what))
     found = [
-        *check_libraries(inspection, needs, lower),
-        *check_systems(inspection, needs, lower),
-        *_hidden(inspection, lower),
+        *check_libraries(inspection, needs, below),
+        *check_systems(inspection, needs, below),
+        *_hidden((looked, *lower)),
     ]
-    return _report(inspection, found, tuple(_unknown(inspection, needs)))
+    return _joined(looked.report, _report(inspection, found, ()))
 
 
-def joined(first: Report, second: Report) -> Report:
+def _joined(first: Report, second: Report) -> Report:
     """Return two reports of one layer as one."""
     found = merged((*first.findings, *second.findings))
     unknown = (*first.unknown, *second.unknown)
@@ -77,24 +114,24 @@ def require_sound(report: Report) -> None:
         listed = "\n".join(f"  - {finding}" for finding in errors)
         kinds = " and ".join(sorted({f'"{finding.kind.value}"' for finding in errors}))
         raise BuildError(
-            f"{report.layer} cannot work as it is:\n{listed}",
+            f"{report.layer} cannot work on {report.platform}:\n{listed}",
             hint=f"if that is meant, put {kinds} into the layer's `accepted_findings`",
         )
 
 
-def _hidden(inspection: Inspection, lower: Sequence[Inspection]) -> Iterator[Finding]:
-    """Yield what is hidden, by this layer or among those below, if this one joins them."""
-    layers = [Provided(layer) for layer in (inspection, *lower)]
+def _hidden(layers: Sequence[Looked]) -> Iterator[Finding]:
+    """Yield what the first layer hides, and what is hidden among the others if it joins them."""
+    first = layers[0].inspection.layer.name
     for index, upper in enumerate(layers):
-        below = set(upper.inspection.layer.lower)
+        stands_on = upper.inspection.layer.lower
         for other in layers[index + 1 :]:
-            if index == 0 or other.inspection.layer.name not in below:
-                for finding in check_hiding(upper, other):
-                    yield replace(finding, layer=inspection.layer.name)
+            if index == 0 or other.inspection.layer.name not in stands_on:
+                for finding in check_hiding(upper.provided, other.provided):
+                    yield replace(finding, layer=first)
 
 
 def _damaged(inspection: Inspection) -> Iterator[Finding]:
-    modules = importable_modules(inspection)  # told as modules
+    modules = {module.path for module in inspection.extensions if module.importable}
     for path, reason in inspection.damaged.items():
         if path not in modules:
             yield Finding(
@@ -128,6 +165,7 @@ def _report(inspection: Inspection, found: Iterable[Finding], unknown: tuple[str
     accepted = inspection.layer.accepted
     return Report(
         layer=inspection.layer.name,
+        platform=inspection.platform.name,
         files=len(inspection.sizes),
         binaries=len(inspection.binaries),
         findings=tuple(merged(_judged(finding, accepted) for finding in found)),
@@ -148,6 +186,3 @@ def _matches(finding: Finding, pattern: str) -> bool:
     return bool(finding.files) and all(
         matches_end(PurePosixPath(path), pattern) for path in finding.files
     )
-
-
-__all__ = ["CheckedLayer", "check_itself", "check_together", "joined", "require_sound"]

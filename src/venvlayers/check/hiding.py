@@ -20,8 +20,10 @@ _FOR_NOBODY = frozenset({"test", "tests", "doc", "docs", "example", "examples", 
 """What some packages install by mistake, and nobody imports."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class _File:
+    """Who brought a file, and what is recorded of its content."""
+
     package: str
     recorded: str
 
@@ -38,6 +40,7 @@ class Provided:
         place = self.inspection.site_packages
         found: dict[str, dict[str, _File]] = {}
         for distribution in self.inspection.layer.environment.distributions:
+            package = package_name(distribution)
             for path in distribution.files:
                 if path.startswith(place):
                     name = path[len(place) :]
@@ -45,7 +48,7 @@ class Provided:
                     if not top.endswith((".dist-info", ".data", ".libs", ".pth")):
                         key = top.partition(".")[0] if "/" not in name else top
                         recorded = distribution.hashes.get(path, "")
-                        found.setdefault(key, {})[name] = _File(package_name(distribution), recorded)
+                        found.setdefault(key, {})[name] = _File(package, recorded)
         return found
 
     def is_namespace(self, module: str, files: Mapping[str, _File]) -> bool:
@@ -121,6 +124,7 @@ def _finding(
 ) -> Finding:
     top = module.partition("/")[0]
     hiding, hidden = (layer.inspection.layer.name for layer in layers)
+    others = " and ".join(sorted(owners[1]))
     place = layers[0].inspection.site_packages
     return Finding(
         kind=FindingKind.HIDDEN_MODULE,
@@ -129,6 +133,6 @@ def _finding(
         package=" and ".join(sorted(owners[0])),
         files=(f"{place}{min(name for name in files if _is_code(name))}",),
         about=(module.replace("/", "."),),
-        what=f"is of {{}} in {hiding}, and hides that of {' and '.join(sorted(owners[1]))} in {hidden}",
+        what=f"is of {{}} in {hiding}, and hides that of {others} in {hidden}",
         remedy="leave out one of the packages, or put both into one layer",
     )

@@ -13,8 +13,9 @@ from functools import cached_property
 
 from venvlayers.build.model import Distribution
 from venvlayers.check.binary import Binary, Format, UnreadableError
+from venvlayers.check.extensions import Extension, find_extensions
 from venvlayers.check.model import CheckedLayer
-from venvlayers.check.reading import read_binary
+from venvlayers.check.reading import exports_module, read_binary
 from venvlayers.files import walk_sorted
 from venvlayers.platforms import Platform
 from venvlayers.spec.model import LayerKind
@@ -64,11 +65,10 @@ class Inspection:
     @cached_property
     def owners(self) -> Mapping[str, str]:
         """The distribution that brought each file, by its normalised name."""
-        return {
-            path: package_name(distribution)
-            for distribution in self.layer.environment.distributions
-            for path in distribution.files
-        }
+        found: dict[str, str] = {}
+        for distribution in self.layer.environment.distributions:
+            found.update(dict.fromkeys(distribution.files, package_name(distribution)))
+        return found
 
     @cached_property
     def by_name(self) -> Mapping[str, tuple[str, ...]]:
@@ -83,6 +83,29 @@ class Inspection:
                     if path not in places:
                         places.append(path)
         return {name: tuple(paths) for name, paths in found.items()}
+
+    @cached_property
+    def extensions(self) -> tuple[Extension, ...]:
+        """The files that are named like extension modules."""
+        python = self.layer.environment.python.interpreter
+        places = [self.site_packages]
+        if self.is_runtime:
+            library = self.site_packages.removesuffix("site-packages/")
+            places += [f"{library}lib-dynload/", "DLLs/"]
+        suffixes = self.platform.extension_suffixes(python)
+        return tuple(find_extensions(self.sizes, places, suffixes))
+
+    def is_extension(self, module: Extension) -> bool:
+        """Tell whether a file is an extension module, and not a library that is named like one.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        if module.tagged:
+            return True
+        if module.name.startswith("lib"):  # the largest files of a layer; none is a module
+            return False
+        return exports_module(self.layer.environment.path / module.path, module.name)
 
     def library_name(self, path: str) -> str:
         """Return how the loader of this platform compares the names of libraries."""

@@ -12,11 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from venvlayers.check.base import is_of_system, is_too_new
+from venvlayers.check.base import is_of_system
 from venvlayers.check.binary import Binary
 from venvlayers.check.inspection import Inspection
 from venvlayers.check.model import Finding, Severity
-from venvlayers.check.modules import importable_modules
 from venvlayers.check.patterns import matches_end
 from venvlayers.spec.model import FindingKind
 
@@ -59,7 +58,9 @@ def find_needs(inspection: Inspection) -> Needs:
 
 
 def _roots(inspection: Inspection) -> Iterator[str]:
-    yield from importable_modules(inspection)
+    for module in inspection.extensions:
+        if module.importable and inspection.is_extension(module):
+            yield module.path
     programs = f"{inspection.platform.bin_dir}/"
     python = inspection.platform.runtime_python(inspection.layer.environment.python.interpreter)
     for path in inspection.binaries:
@@ -187,45 +188,3 @@ def _remedy(inspection: Inspection, library: str) -> str:
     if inspection.platform.is_windows and library.startswith(("msvcp", "vcomp", "concrt", "mfc")):
         return "where the layer runs, the Visual C++ Redistributable has to be installed"
     return "it has to be there where the layer runs, or to come with a package of the layer"
-
-
-def check_systems(
-    inspection: Inspection, needs: Needs, lower: Sequence[Inspection]
-) -> Iterator[Finding]:
-    """Yield what needs a newer system than the oldest that the layer is made for."""
-    layers = (inspection, *lower)
-    own_libstdcxx = any("libstdc++.so.6" in layer.by_name for layer in layers)
-    targets = inspection.layer.targets
-    for path in inspection.binaries:
-        binary = inspection.fitting(path)
-        if binary is None:
-            continue
-        newer = [
-            version
-            for _library, version in sorted(binary.versions)
-            if is_too_new(version, targets, own_libstdcxx=own_libstdcxx)
-        ]
-        if binary.oldest_macos and binary.oldest_macos > targets.macos:
-            newer.append(f"macOS {'.'.join(map(str, binary.oldest_macos))}")
-        for version in newer:
-            yield _newer(inspection, path, version, used=path in needs.used)
-
-
-def _newer(inspection: Inspection, path: str, version: str, *, used: bool) -> Finding:
-    on_macos = inspection.platform.sys_platform == "darwin"
-    targets = inspection.layer.targets
-    oldest = f"macOS {_dotted(targets.macos)}" if on_macos else f"glibc {_dotted(targets.glibc)}"
-    return Finding(
-        kind=FindingKind.NEWER_SYSTEM,
-        severity=Severity.WARNING if used else Severity.NOTE,
-        layer=inspection.layer.name,
-        package=inspection.owners.get(path, ""),
-        files=(path,),
-        about=(version,),
-        what=f"needs {{}}, and the layer is made for {oldest}",
-        remedy=f"raise `{'macosx' if on_macos else 'linux'}_target`, or take another wheel",
-    )
-
-
-def _dotted(version: tuple[int, int]) -> str:
-    return f"{version[0]}.{version[1]}"

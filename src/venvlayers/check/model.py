@@ -93,7 +93,11 @@ class Finding:
     is_accepted: bool = False
 
     def __str__(self) -> str:
-        place = ": ".join(text for text in (self.layer, self.package, _some(self.files, 1)) if text)
+        return self.said_of(self.layer)
+
+    def said_of(self, layer: str) -> str:
+        """Return the finding as a sentence, in which the layer is called *layer*."""
+        place = ": ".join(text for text in (layer, self.package, _some(self.files, 1)) if text)
         sentence = self.what.replace("{}", _some(self.about, _SHOWN))
         return f"{place} {sentence}; {self.remedy} [{self.kind.value}]"
 
@@ -116,6 +120,7 @@ class Report:
 
     Attributes:
         layer: Its environment name.
+        platform: The name of the platform that it is for.
         files: How many files it has.
         binaries: How many of them are programs, libraries or extension modules.
         findings: What was found, what matters most first.
@@ -123,6 +128,7 @@ class Report:
     """
 
     layer: str
+    platform: str
     files: int
     binaries: int
     findings: tuple[Finding, ...]

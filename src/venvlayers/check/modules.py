@@ -7,92 +7,30 @@ better one; and it is an error only where its wheel claims to be made for this.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from venvlayers.check.binary import Format
+from venvlayers.check.extensions import Extension
 from venvlayers.check.inspection import FORMATS, Inspection, package_name
 from venvlayers.check.model import Finding, Severity
-from venvlayers.check.reading import exports_module
 from venvlayers.spec.model import FindingKind
 
-_TAGGED = re.compile(
-    r"\.(cpython-\d+\w*|pypy\d+-\w+|graalpy\d*-\w+|abi3t?|cp\d+\w*)(-[\w-]+)?\.(so|pyd)", re.ASCII
-)
-"""What the names of extension modules for a certain Python end with."""
 _REMEDY = "ask who made the wheel for another one"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Module:
-    """A file that is named like an extension module, and lies where modules are imported from.
-
-    Attributes:
-        path: The file, relative to the environment.
-        stem: The path without what the name ends with.
-        suffix: What it ends with.
-        importable: Whether this layer's Python imports such a file.
-    """
-
-    path: str
-    stem: str
-    suffix: str
-    importable: bool
-
-    @property
-    def name(self) -> str:
-        """The last part of the module's name."""
-        return self.stem.rpartition("/")[2]
-
-
-def importable_modules(inspection: Inspection) -> frozenset[str]:
-    """Return the extension modules that this layer's Python can import, by path."""
-    return frozenset(
-        module.path
-        for module in _modules(inspection)
-        if module.importable and _is_extension(inspection, module)
-    )
 
 
 def check_modules(inspection: Inspection) -> Iterator[Finding]:
     """Yield what is wrong with extension modules."""
-    modules = list(_modules(inspection))
-    yield from _foreign(inspection, [module for module in modules if module.importable])
-    yield from _for_other_pythons(inspection, modules)
+    yield from _foreign(inspection)
+    yield from _for_other_pythons(inspection)
 
 
-def _modules(inspection: Inspection) -> Iterator[_Module]:
-    python = inspection.layer.environment.python.interpreter
-    suffixes = inspection.platform.extension_suffixes(python)
-    places = [inspection.site_packages]
-    if inspection.is_runtime:
-        library = inspection.site_packages.removesuffix("site-packages/")
-        places += [f"{library}lib-dynload/", "DLLs/"]
-    for path in inspection.sizes:
-        if not path.endswith(suffixes[-1]):
-            continue
-        for place in places:
-            if path.startswith(place):
-                folder, _, file_name = path[len(place) :].rpartition("/")
-                base, dot, ending = file_name.partition(".")
-                parts = [*folder.split("/"), base] if folder else [base]
-                suffix = dot + ending
-                importable = suffix in suffixes
-                if all(part.isidentifier() for part in parts) and (
-                    importable or _TAGGED.fullmatch(suffix)
-                ):
-                    stem = path.removesuffix(suffix)
-                    yield _Module(path=path, stem=stem, suffix=suffix, importable=importable)
-                break
-
-
-def _foreign(inspection: Inspection, modules: list[_Module]) -> Iterator[Finding]:
+def _foreign(inspection: Inspection) -> Iterator[Finding]:
     """Yield a finding for each module that is imported by name, and is for another platform."""
+    modules = [module for module in inspection.extensions if module.importable]
     fitting = {module.name for module in modules if inspection.fitting(module.path)}
     claims = _Claims(inspection)
     for module in modules:
-        if inspection.fitting(module.path) or not _is_extension(inspection, module):
+        if inspection.fitting(module.path) or not inspection.is_extension(module):
             continue
         package = inspection.owners.get(module.path, "")
         if module.path in inspection.damaged:
@@ -115,15 +53,6 @@ def _foreign(inspection: Inspection, modules: list[_Module]) -> Iterator[Finding
         )
 
 
-def _is_extension(inspection: Inspection, module: _Module) -> bool:
-    """Tell whether a file is an extension module and not a library that is named like one."""
-    if _TAGGED.fullmatch(module.suffix):
-        return True
-    if module.name.startswith("lib"):  # the largest files of a layer, of which none is a module
-        return False
-    return exports_module(inspection.layer.environment.path / module.path, module.name)
-
-
 def _description(inspection: Inspection, path: str) -> str:
     parts = inspection.binaries.get(path, ())
     if not parts:
@@ -135,13 +64,14 @@ def _description(inspection: Inspection, path: str) -> str:
     return f"is for {other}{machines}"
 
 
-def _for_other_pythons(inspection: Inspection, modules: list[_Module]) -> Iterator[Finding]:
+def _for_other_pythons(inspection: Inspection) -> Iterator[Finding]:
     """Yield a finding for each module that has files for other Pythons only."""
+    modules = inspection.extensions
     python = inspection.layer.environment.python.interpreter
     imported = {module.stem for module in modules if module.importable}
     served = {inspection.owners.get(module.path) for module in modules if module.importable}
     claims = _Claims(inspection)
-    lacking: dict[str, list[_Module]] = {}
+    lacking: dict[str, list[Extension]] = {}
     for module in modules:
         if module.stem not in imported and not _has_source(inspection, module.stem):
             lacking.setdefault(module.stem, []).append(module)

@@ -24,14 +24,17 @@ def check_records(inspection: Inspection) -> Iterator[Finding]:
     """Yield how records differ from what is there."""
     environment = inspection.layer.environment
     for distribution in environment.distributions:
+        package = package_name(distribution)
         for path in distribution.files:
             size = inspection.sizes.get(path)
             if size is None and path not in inspection.links:
                 if not path.endswith((".pyc", ".pyo")):
-                    yield _differs(inspection, package_name(distribution), path, "is recorded, and missing")
+                    yield _differs(
+                        inspection, package_name(distribution), path, "is recorded, and missing"
+                    )
             elif distribution.sizes.get(path, size) != size:
                 what = "is not what was recorded: its size differs"
-                yield _differs(inspection, package_name(distribution), path, what)
+                yield _differs(inspection, package, path, what)
     yield from _unrecorded(inspection)
     yield from _of_two(inspection)
 
@@ -51,7 +54,10 @@ def _differs(inspection: Inspection, package: str, path: str, what: str) -> Find
 def _unrecorded(inspection: Inspection) -> Iterator[Finding]:
     """Yield what lies among packages and belongs to none."""
     environment = inspection.layer.environment
-    modules = {environment.launch_module, *(environment.modules.support if environment.modules else ())}
+    modules = {
+        environment.launch_module,
+        *(environment.modules.support if environment.modules else ()),
+    }
     place = inspection.site_packages
     for path in inspection.sizes:
         if not path.startswith(place) or path in inspection.owners:
@@ -65,7 +71,7 @@ def _unrecorded(inspection: Inspection) -> Iterator[Finding]:
                 layer=inspection.layer.name,
                 files=(path,),
                 what="is among the packages and in no record",
-                remedy="a wheel that does not record it brought it; nothing tells whether it is whole",
+                remedy="the wheel that brought it should record it; see that it is meant",
             )
 
 
@@ -73,14 +79,15 @@ def _of_two(inspection: Inspection) -> Iterator[Finding]:
     """Yield modules that two packages bring: the one that was installed last has it."""
     first: dict[str, str] = {}
     for distribution in inspection.layer.environment.distributions:
+        package = package_name(distribution)
         for path in distribution.files:
-            other = first.setdefault(path, package_name(distribution))
-            if other != package_name(distribution) and _matters(inspection, path):
+            other = first.setdefault(path, package)
+            if other != package and _matters(inspection, path):
                 yield Finding(
                     kind=FindingKind.FILE_OF_TWO,
                     severity=Severity.WARNING,
                     layer=inspection.layer.name,
-                    package=f"{other} and {package_name(distribution)}",
+                    package=f"{other} and {package}",
                     files=(path,),
                     what="is brought by both, and there can be only one",
                     remedy="leave out one of the packages",

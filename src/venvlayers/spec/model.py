@@ -110,6 +110,9 @@ class Accepted:
     kind: FindingKind
     pattern: str = "*"
 
+    def __str__(self) -> str:
+        return f"{self.kind.value}:{self.pattern}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectUse:

@@ -9,11 +9,12 @@ module and `run.py` are all that a run with nothing to do imports of this room.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from venvlayers.check.reports import recorded_reports
 from venvlayers.errors import BuildError, LockError
 from venvlayers.files import os_reason
 from venvlayers.guard import guarded
@@ -159,6 +160,7 @@ def _outcome(run: Run, plan: Plan, published: tuple[PublishedLayer, ...]) -> Out
         done=tuple(run.done),
         changes=dict(run.changes),
         published=tuple(listed),
+        checks=() if plan.goal is Goal.LOCK else _reports(run, plan),
     )
 
 
@@ -175,6 +177,15 @@ def _artifact(run: Run, goal: Goal) -> Path:
     if run.several:
         return index_path(run.output_dir)
     return manifest_path(run.output_dir, run.platform if is_tagged(run) else None)
+
+
+def _reports(run: Run, plan: Plan) -> tuple[Mapping[str, Any], ...]:
+    names = list(dict.fromkeys(step.env_name for step in plan.steps if step.action == "build"))
+    return tuple(
+        report
+        for platform in run.platforms
+        for report in recorded_reports(run.layout, names, platform)
+    )
 
 
 def clean(output_dir: Path) -> None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from venvlayers.build.environment import (
@@ -17,7 +18,6 @@ from venvlayers.build.environment import (
     looks_below,
     refuse_shadowing,
 )
-from venvlayers.build.libraries import libraries_elsewhere
 from venvlayers.build.model import LayerEnvironment
 from venvlayers.build.recorded import recorded_key
 from venvlayers.errors import BuildError
@@ -28,8 +28,8 @@ from venvlayers.plan import Plan, Target
 from venvlayers.planning import buildable, targets
 from venvlayers.project.fits import refuse_misfit
 from venvlayers.project.model import ProjectWheel
-from venvlayers.report import Kind
-from venvlayers.workflow.run import Done, Run
+from venvlayers.workflow.checking import approve, check_chains
+from venvlayers.workflow.run import Run
 from venvlayers.workflow.runtimes import all_sources, fingerprint, runtime_context
 from venvlayers.workflow.steps import step
 
@@ -70,7 +70,7 @@ def build_stage(
             waiting.remove(ready)
             yield ready.result()
         for (one, orders), here in zip(work, built, strict=True):
-            _tell_of_libraries(one, orders, {name: made.result() for name, made in here.items()})
+            check_chains(one, orders, {name: made.result() for name, made in here.items()})
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         _wait_out(future for here in built for future in here.values())
@@ -98,19 +98,6 @@ def _submitted(pool: ThreadPoolExecutor, run: Run, orders: Iterable[Order]) -> d
         lower = [built[name] for name in order.layer.lower if name in built]
         built[order.layer.env_name] = pool.submit(_built, run, order, context, lower)
     return built
-
-
-def _tell_of_libraries(
-    run: Run, orders: Sequence[Order], environments: Mapping[str, LayerEnvironment]
-) -> None:
-    """Warn of layers that were built now and need shared libraries of those below them."""
-    excluded = {order.layer.env_name: order.layer.dynlib_exclude for order in orders}
-    for order in orders:
-        name = order.layer.env_name
-        if Done("build", name, run.platform) in run.done:
-            lower = [environments[below] for below in order.layer.lower if below in environments]
-            for found in libraries_elsewhere(environments[name], lower, excluded):
-                run.reporter.say(Kind.WARNING, found.warning(run.label(name)))
 
 
 def final_targets(
@@ -166,4 +153,4 @@ def _built(
         wait(lower)
     run.note("build", name)
     with step(run, f"building {run.label(name)}"):
-        return build_layer(order, context)
+        return build_layer(order, context, partial(approve, run, order))

@@ -27,6 +27,7 @@ class Outcome:
         done: What was cleaned, locked, built and exported.
         changes: What changed in locks, by environment name.
         published: The layers that manifests list, also those that were in place.
+        checks: What checking the environments found, as JSON, a report for each of them.
     """
 
     plan: Plan
@@ -34,6 +35,7 @@ class Outcome:
     done: tuple[Done, ...] = ()
     changes: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
     published: tuple[PublishedLayer, ...] = ()
+    checks: tuple[Mapping[str, Any], ...] = ()
 
     def published_for(self, platform: Platform) -> tuple[PublishedLayer, ...]:
         """Return the layers that the manifest of one platform lists."""
@@ -55,6 +57,7 @@ class Outcome:
                 name: [asdict(change) for change in changes]
                 for name, changes in self.changes.items()
             },
+            "checks": list(self.checks),
             "published": [{**layer.metadata, "reused": layer.reused} for layer in self.published],
         }
 
