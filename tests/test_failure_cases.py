@@ -179,8 +179,9 @@ def test_a_library_of_a_lower_layer_is_warned_of(
     project = make_project(base("cuda", platforms=(here.name,)) | {"frameworks": [middle]})
     messages = Messages()
     run(project, Goal.BUILD, messages)
-    (warning,) = [text for text in messages.of(Kind.WARNING) if "shared libraries" in text]
-    assert warning.startswith("framework-middle needs libcudart.so.12, which is in base: ")
+    (warning,) = [text for text in messages.of(Kind.WARNING) if "[library-below]" in text]
+    assert warning.startswith("framework-middle: torch: lib/python")
+    assert "/torch/lib/libtorch.so needs libcudart.so.12 of base" in warning
     stack = project.stack()
     stack["runtimes"][0]["dynlib_exclude"] = ["libcudart.so.*"]
     stack["frameworks"][0]["versioned"] = True
@@ -188,7 +189,7 @@ def test_a_library_of_a_lower_layer_is_warned_of(
     messages = Messages()
     run(project, Goal.BUILD, messages)
     assert messages.steps("building") == ["framework-middle"]
-    assert not [text for text in messages.of(Kind.WARNING) if "shared libraries" in text]
+    assert not [text for text in messages.of(Kind.WARNING) if "[library-below]" in text]
 
 
 @on_linux

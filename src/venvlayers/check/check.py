@@ -131,9 +131,13 @@ def _hidden(layers: Sequence[Looked]) -> Iterator[Finding]:
 
 
 def _damaged(inspection: Inspection) -> Iterator[Finding]:
-    modules = {module.path for module in inspection.extensions if module.importable}
+    told = {
+        module.path
+        for module in inspection.extensions
+        if module.importable and inspection.is_extension(module)
+    }
     for path, reason in inspection.damaged.items():
-        if path not in modules:
+        if path not in told:
             yield Finding(
                 kind=FindingKind.DAMAGED_FILE,
                 severity=Severity.WARNING,

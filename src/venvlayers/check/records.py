@@ -54,10 +54,8 @@ def _differs(inspection: Inspection, package: str, path: str, what: str) -> Find
 def _unrecorded(inspection: Inspection) -> Iterator[Finding]:
     """Yield what lies among packages and belongs to none."""
     environment = inspection.layer.environment
-    modules = {
-        environment.launch_module,
-        *(environment.modules.support if environment.modules else ()),
-    }
+    support = dict(environment.modules.support) if environment.modules else {}
+    modules = {environment.launch_module, *support}
     place = inspection.site_packages
     for path in inspection.sizes:
         if not path.startswith(place) or path in inspection.owners:
