@@ -16,12 +16,10 @@ from venvlayers.check.binary import Binary, Format, UnreadableError
 from venvlayers.check.extensions import Extension, find_extensions
 from venvlayers.check.model import CheckedLayer
 from venvlayers.check.reading import exports_module, read_binary
-from venvlayers.files import walk_sorted
 from venvlayers.platforms import Platform
 from venvlayers.spec.model import LayerKind
 
-_POSIX_BINARY = re.compile(r".*\.(so|so\.[0-9.]+|dylib)|(.*/)?[^/]+\.framework/.*/[^/.]+")
-_WINDOWS_BINARY = re.compile(r".*\.(pyd|dll|exe)", re.IGNORECASE)
+_VERSIONED = re.compile(r".*\.so\.[0-9.]+")
 
 FORMATS = {"linux": Format.ELF, "darwin": Format.MACH_O, "win32": Format.PE}
 """The format of binaries, by `sys.platform`."""
@@ -132,16 +130,8 @@ def inspect(layer: CheckedLayer) -> Inspection:
     Raises:
         OSError: Something cannot be read.
     """
-    root = layer.environment.path
-    sizes: dict[str, int] = {}
-    links: dict[str, str] = {}
-    for path, entry in walk_sorted(root):
-        if "__pycache__" in path or path.endswith((".pyc", ".pyo")):
-            continue
-        if entry.is_symlink():
-            links[path] = os.readlink(entry.path)  # noqa: PTH115 - speaks strings
-        elif not entry.is_dir():
-            sizes[path] = entry.stat().st_size
+    root = os.fspath(layer.environment.path)
+    sizes, links = _listed(root)
     binaries: dict[str, tuple[Binary, ...]] = {}
     damaged: dict[str, str] = {}
     for path in _candidates(sizes, layer.environment.platform):
@@ -155,9 +145,36 @@ def inspect(layer: CheckedLayer) -> Inspection:
     return Inspection(layer, sizes, links, binaries, damaged)
 
 
+def _listed(root: str) -> tuple[dict[str, int], dict[str, str]]:
+    """Return the sizes of all files, and where all links lead, in the order of their paths."""
+    sizes: dict[str, int] = {}
+    links: dict[str, str] = {}
+    waiting = [""]
+    while waiting:
+        prefix = waiting.pop()
+        with os.scandir(f"{root}/{prefix}") as listing:
+            for entry in listing:
+                if entry.is_symlink():
+                    links[prefix + entry.name] = os.readlink(entry.path)  # noqa: PTH115 - strings
+                elif entry.is_dir(follow_symlinks=False):
+                    if entry.name != "__pycache__":
+                        waiting.append(f"{prefix}{entry.name}/")
+                elif not entry.name.endswith((".pyc", ".pyo")):
+                    sizes[prefix + entry.name] = entry.stat().st_size
+    return dict(sorted(sizes.items())), dict(sorted(links.items()))
+
+
 def _candidates(paths: Mapping[str, int], platform: Platform) -> Iterator[str]:
-    pattern = _WINDOWS_BINARY if platform.is_windows else _POSIX_BINARY
+    """Yield the files that are named like programs, libraries or extension modules."""
     programs = f"{platform.bin_dir}/"
     for path in paths:
-        if pattern.fullmatch(path) or path.startswith(programs):
+        if platform.is_windows:
+            named = path.lower().endswith((".pyd", ".dll", ".exe"))
+        else:
+            named = (
+                path.endswith((".so", ".dylib"))
+                or (".so." in path and _VERSIONED.fullmatch(path) is not None)
+                or (".framework/" in path and "." not in path.rpartition("/")[2])
+            )
+        if named or path.startswith(programs):
             yield path
