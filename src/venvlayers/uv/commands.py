@@ -146,7 +146,7 @@ class Uv:
             self.reporter,
             cwd=project,
             extra=variables,
-            keep=("HATCH_BUILD_HOOK*", "HATCH_BUILD_NO_HOOKS"),
+            keep=("HATCH_BUILD_HOOK_ENABLE_*", "HATCH_BUILD_HOOKS_ENABLE", "HATCH_BUILD_NO_HOOKS"),
             drop=("HATCH_",),
         )
 
