@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from support.deployments import Deployment, layers
 from support.hatch import Hatch
 from support.projects import Project
 from support.stock import Stock
@@ -188,6 +189,39 @@ def test_a_broken_specification_is_in_nobodys_way(
         assert "Traceback" not in result.output
         hatched("env", "find", name, cwd=project.root)
     hatched("env", "prune", cwd=project.root)
+
+
+def test_the_project_is_used_from_its_sources_and_ships_as_a_wheel(
+    hatched: Hatch, switch_on: Callable[..., Project], wheelhouse: Path, tmp_path: Path
+) -> None:
+    """Its build backend is hatchling, with an index that has it and this checkout's plugin."""
+    project = switch_on()
+    document = project.read_pyproject()
+    document["tool"]["uv"]["find-links"] = [str(wheelhouse)]
+    document["tool"]["venvstacks"]["applications"][0]["project"] = True
+    document["project"]["scripts"] = {"hello": "demo:main"}
+    project.write_document(document)
+    printing = "from importlib.metadata import version\ndef main(): print('{}', version('demo'))\n"
+    project.write("src/demo/__init__.py", printing.format("one"))
+    project.write("top.py", "import demo; demo.main()\n")
+    first = hatched("run", "app-top:launch", cwd=project.root)
+    assert first.stdout == "one 1.0\n"
+    assert "building the wheel of demo" in first.stderr
+
+    before = layers_written(project)
+    project.write("src/demo/__init__.py", printing.format("two"))
+    no_uv, started = recording_uv(tmp_path)
+    assert hatched("run", "app-top:launch", cwd=project.root, env=no_uv).output == "two 1.0\n"
+    assert hatched("run", "app-top:hello", cwd=project.root, env=no_uv).output == "two 1.0\n"
+    assert not started.exists()
+    assert layers_written(project) == before
+
+    hatched("build", "-t", "venvstacks", cwd=project.root)
+    assert layers(project.dist)["app-top"]["project"]["version"] == "1.0"
+    here = Deployment.unpacked(project.dist, tmp_path / "there")
+    project.write("src/demo/__init__.py", printing.format("three"))
+    assert here.python("app-top", "-m", "top").stdout == "two 1.0\n"
+    assert not list(project.dist.glob("*.whl")), "it is none of what was asked for"
 
 
 def test_names_that_hatch_has_a_meaning_for() -> None:
