@@ -155,7 +155,7 @@ MISTAKES: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "no launch module": (
         changed('launch_module = "main.py"\n', ""),
-        (f"{T}.applications[0]: has no 'launch_module', which is required",),
+        (f"{T}.applications[0]: has neither 'launch' nor 'launch_module'",),
     ),
     # Keys of the wrong type.
     "runtimes as a table": (

@@ -69,6 +69,7 @@ def test_a_layer_describes_itself(deployed: Deployment) -> None:
         "pylib_dirs": [f"../framework-middle/{SITE_PACKAGES}", f"../base/{SITE_PACKAGES}"],
         "dynlib_dirs": [],
         "launch_module": "top",
+        "launcher": "bin/top",
     }
     assert "launch_module" not in config(deployed, "framework-middle")
 

@@ -93,6 +93,23 @@ def test_every_layer_has_an_environment(
     assert layers_written(project) == before
 
 
+def test_launching_a_function(hatched: Hatch, switch_on: Callable[..., Project]) -> None:
+    """A script of the project, from its sources; and by the launcher's own name."""
+    project = switch_on()
+    project.write("src/demo/__init__.py", "")
+    code = "import sys\ndef main():\n    print({!r}, *sys.argv[1:])\n    return 3\n"
+    project.write("src/demo/cli.py", code.format("built"))
+    project.set_project(scripts={"serve": "demo.cli:main"})
+    stack = project.stack()
+    del stack["applications"][0]["launch_module"]
+    stack["applications"][0] |= {"launch": "serve", "support_modules": ["src/demo"]}
+    project.set_stack(stack)
+    for command in ("launch", "top"):
+        project.write("src/demo/cli.py", code.format(command))
+        result = hatched("run", f"app-top:{command}", "a b", "$HOME", cwd=project.root, check=False)
+        assert (result.stdout, result.returncode) == (f"{command} a b $HOME\n", 3), result.stderr
+
+
 def test_a_shell(hatched: Hatch, switch_on: Callable[..., Project], tmp_path: Path) -> None:
     project = switch_on()
     shell = tmp_path / "shell"

@@ -65,7 +65,7 @@ def test_windows_paths_are_relative_to_its_own_layout(tmp_path: Path) -> None:
         "../../../framework-y/Lib/site-packages",
         "../../../base/Lib/site-packages",
     ]
-    describe_layer(env, WINDOWS, "main")
+    describe_layer(env, WINDOWS, {"launch_module": "main"})
     config = json.loads((env / LAYER_CONFIG).read_text("utf-8"))
     assert config["python"] == "Scripts/python.exe"
     assert config["base_python"] == "../base/python.exe"

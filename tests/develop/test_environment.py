@@ -7,12 +7,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from support.index import Index
 from support.projects import SMALL_STACK, Project, fill_small_index
 from venvlayers.develop.environment import make_environment, remove_environment
+from venvlayers.develop.layers import declared_layers
 from venvlayers.develop.record import Wanted, digest, read_record
 from venvlayers.develop.state import current_record
 from venvlayers.errors import BuildError, LockError, SelectionError, SpecError
@@ -88,6 +90,43 @@ def test_programs_of_all_layers_run_with_the_sources(tmp_path: Path, index: Inde
     assert output(place / "bin" / "tool", cwd=tmp_path) == "tool 2\n"
     assert output(place / "bin" / "look", cwd=tmp_path) == f"{place}\n"
     assert output(place / "bin" / "plain", cwd=tmp_path) == "hi\n"
+
+
+def test_every_way_to_start_an_application(published_project: Project, tmp_path: Path) -> None:
+    """With the sources first, and again when it is declared otherwise."""
+    place = tmp_path / "environment"
+
+    def declared(**launch: Any) -> str | None:
+        stack = published_project.stack()
+        for key in ("launch", "launch_module", "support_modules"):
+            stack["applications"][0].pop(key, None)
+        stack["applications"][0] |= launch
+        published_project.set_stack(stack)
+        made(published_project, place)
+        (layer,) = declared_layers(published_project.root)[2:]
+        return layer.launch
+
+    code = "import sys\ndef main(): print({}, *sys.argv)\nif __name__ == '__main__': main()\n"
+    published_project.write("top.py", code.format("'built'"))
+    program, python = place / "bin" / "top", place / "bin" / "python"
+    support = {"support_modules": ["top.py"]}
+    for launch in (
+        {"launch_module": "top.py"},
+        {"launch": "top:main", **support},
+        {"launch": "top", **support},
+    ):
+        module = declared(**launch)
+        published_project.write("top.py", code.format("'edited'"))
+        started = output(python, "-m", str(module), "a b", cwd=tmp_path)
+        launched = output(program, "a b", cwd=tmp_path)
+        called = program if module != "top" else published_project.root / "top.py"
+        assert started == launched == f"edited {called} a b\n"
+        published_project.write("top.py", code.format("'built'"))
+    before = current_record(wanted(published_project))
+    stack = published_project.stack()
+    stack["applications"][0]["launch"] = "top:main"
+    published_project.set_stack(stack)
+    assert current_record(wanted(published_project)).state != before.state
 
 
 def test_only_what_is_needed_is_built(unbuilt_project: Project, tmp_path: Path) -> None:

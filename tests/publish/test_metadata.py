@@ -35,6 +35,7 @@ def test_an_application(tmp_path: Path) -> None:
         "bound_to_implementation": False,
         "required_layers": ["framework-lower"],
         "app_launch_module": "demo",
+        "app_launcher": "bin/x",
         "app_launch_module_hash": f"sha256:{3:064x}",
     }
 
@@ -48,7 +49,7 @@ def test_a_runtime(tmp_path: Path) -> None:
 
 
 def test_a_framework(tmp_path: Path) -> None:
-    env = make_layer(tmp_path / "env", kind=LayerKind.FRAMEWORK, launch_module=None)
+    env = make_layer(tmp_path / "env", kind=LayerKind.FRAMEWORK, launch=None)
     fields = layer_metadata(env)
     assert fields["required_layers"] == ["framework-lower"]
     assert fields.keys().isdisjoint({"python_source", "app_launch_module"})

@@ -187,7 +187,7 @@ def test_every_mistake_is_reported_with_its_path(tmp_path: Path) -> None:
         frameworks[0].runtime: no runtime 'bsae' is declared above (did you mean 'base'?)
         applications[0].launch_modul: unknown key (did you mean 'launch_module'?)
         applications[0]: has neither 'runtime' nor 'frameworks'
-        applications[0]: has no 'launch_module', which is required
+        applications[0]: has neither 'launch' nor 'launch_module'; one of them is required
     """
     lines = [f"tool.venvstacks.{line.strip()}" for line in expected.strip().splitlines()]
     assert len(found) == len(lines), found

@@ -13,7 +13,7 @@ from venvlayers.build.model import Distribution, LayerEnvironment
 from venvlayers.build.sources import AppModules
 from venvlayers.lock.model import PythonPin
 from venvlayers.platforms import PLATFORMS, PythonVersion
-from venvlayers.spec.model import LayerKind
+from venvlayers.spec.model import Launch, LayerKind
 
 LOCKED_AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 """When every layer made here was locked."""
@@ -114,7 +114,8 @@ def make_layer(
         "requirements_hash": "sha256:two",
         "lock_version": 1,
         "locked_at": LOCKED_AT,
-        "launch_module": "demo",
+        "launch": Launch(module="demo"),
+        "launcher": "bin/x",
         "modules": AppModules(launch=f"sha256:{3:064x}"),
     }
     return LayerEnvironment(**(defaults | fields))
@@ -133,6 +134,6 @@ def make_runtime(path: Path, files: Mapping[str, FileContent] | None = None) -> 
         name="cpython-3.12",
         kind=LayerKind.RUNTIME,
         required_layers=(),
-        launch_module=None,
+        launch=None,
         modules=None,
     )

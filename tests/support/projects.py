@@ -143,6 +143,12 @@ class Project:
         document["build-system"]["build-backend"] = backend
         self.write("pyproject.toml", tomli_w.dumps(document))
 
+    def set_project(self, **keys: Any) -> None:
+        """Add keys to the ``[project]`` table."""
+        document = self.read_pyproject()
+        document["project"] |= keys
+        self.write("pyproject.toml", tomli_w.dumps(document))
+
     def read_pyproject(self) -> dict[str, Any]:
         """Return ``pyproject.toml`` as a value."""
         return tomllib.loads(self.pyproject.read_text("utf-8"))

@@ -38,7 +38,7 @@ def framework(name: str, *lines: str, on: str = 'runtime = "base"') -> str:
 
 def application(name: str, *lines: str, on: str = 'runtime = "base"') -> str:
     """Return an application's table; it is started by ``main.py``."""
-    started = any(line.startswith("launch_module") for line in lines)
+    started = any(line.startswith("launch") for line in lines)
     return _table("applications", name, on, *lines, "" if started else 'launch_module = "main.py"')
 
 

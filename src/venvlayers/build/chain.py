@@ -12,7 +12,7 @@ the path (OpenTelemetry's, ddtrace's) replaces ours, and leaves the path lines.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -135,8 +135,14 @@ def write_customization(site_packages: Path, layers: Sequence[tuple[str, str]]) 
     write_text(site_packages / "sitecustomize.py", text)
 
 
-def describe_layer(env: Path, chain: Chain, launch_module: str | None) -> None:
-    """Write the layer's description, and the script that finishes its installation."""
+def describe_layer(env: Path, chain: Chain, application: Mapping[str, str]) -> None:
+    """Write the layer's description, and the script that finishes its installation.
+
+    Args:
+        env: The layer.
+        chain: Its place among the layers.
+        application: What is said of an application besides; empty for others.
+    """
     scheme, runtime = chain.scheme, chain.runtime
     base = scheme.platform.runtime_python(scheme.python)
     config: dict[str, Any] = {
@@ -147,9 +153,7 @@ def describe_layer(env: Path, chain: Chain, launch_module: str | None) -> None:
         "python": scheme.platform.environment_python if runtime else base,
         "site_dir": scheme.site_packages,
     }
-    if launch_module:
-        config["launch_module"] = launch_module
-    write_text(env / LAYER_CONFIG, json_text(config))
+    write_text(env / LAYER_CONFIG, json_text(config | dict(application)))
     write_text(env / "postinstall.py", (_SHIPPED / "postinstall.py").read_text("utf-8"))
 
 

@@ -20,13 +20,14 @@ from venvlayers.build.chain import (
     make_environment,
 )
 from venvlayers.build.install import WheelSource, install
+from venvlayers.build.launch import launcher_place, refuse_unlaunchable, write_launcher
 from venvlayers.build.model import LayerEnvironment
 from venvlayers.build.names import require_names
 from venvlayers.build.record import installed_distributions, normalize_records
 from venvlayers.build.recorded import remove_older
 from venvlayers.build.runtime.source import RuntimeContext, RuntimeSource
 from venvlayers.build.scheme import Scheme
-from venvlayers.build.scripts import make_scripts_relocatable
+from venvlayers.build.scripts import ScriptWriter
 from venvlayers.build.sources import copy_module
 from venvlayers.errors import BuildError
 from venvlayers.files import (
@@ -134,7 +135,7 @@ def describe(order: Order, context: BuildContext) -> LayerEnvironment:
 def _described(order: Order, context: BuildContext, place: Path) -> LayerEnvironment:
     layer, lock = order.layer, order.lock
     target = order.target
-    scheme = Scheme(platform=context.platform, python=lock.python.interpreter)
+    scheme = _scheme(order, context)
     return LayerEnvironment(
         path=place,
         key=target.key,
@@ -149,7 +150,8 @@ def _described(order: Order, context: BuildContext, place: Path) -> LayerEnviron
         requirements_hash=lock.requirements_hash,
         lock_version=lock.lock_version,
         locked_at=lock.locked_at,
-        launch_module=layer.launch_module.name if layer.launch_module else None,
+        launch=layer.launch,
+        launcher=launcher_place(layer, context.platform) if layer.launch else "",
         modules=target.modules,
         wheel=target.wheel,
     )
@@ -158,7 +160,7 @@ def _described(order: Order, context: BuildContext, place: Path) -> LayerEnviron
 def _fill(env: Path, order: Order, context: BuildContext) -> None:
     """Make a complete environment in *env*, which does not exist yet."""
     layer, lock = order.layer, order.lock
-    scheme = Scheme(platform=context.platform, python=lock.python.interpreter)
+    scheme = _scheme(order, context)
     chain = _chain(order.target, scheme)
     if chain.runtime is None:
         source = context.sources[lock.python.source]
@@ -175,14 +177,27 @@ def _fill(env: Path, order: Order, context: BuildContext) -> None:
         source=wheels,
         project=order.target.wheel,
     )
-    make_scripts_relocatable(env / context.platform.bin_dir)
+    ScriptWriter(env=env, layer=layer, scheme=scheme, reporter=context.runtime.reporter).write()
     normalize_records(env, scheme)
     if chain.runtime is not None:
         make_environment(env, chain, context.layout.environment(chain.runtime, context.platform))
         link_layers(env, chain, context.runtime.reporter)
     _add_modules(env, order.target, scheme)
-    describe_layer(env, chain, layer.launch_module.name if layer.launch_module else None)
+    write_launcher(env, layer, scheme)
+    refuse_unlaunchable(layer, [env, *_below(chain, context)], scheme)
+    describe_layer(env, chain, _application(layer, scheme))
     require_names(env, context.platform, chain.name, context.runtime.reporter)
+
+
+def _application(layer: LayerSpec, scheme: Scheme) -> dict[str, str]:
+    if layer.launch is None:
+        return {}
+    kind = "launch_function" if layer.launch.attribute else "launch_module"
+    return {kind: str(layer.launch), "launcher": launcher_place(layer, scheme.platform)}
+
+
+def _below(chain: Chain, context: BuildContext) -> list[Path]:
+    return [context.layout.environment(name, context.platform) for name in chain.below]
 
 
 def _chain(target: Target, scheme: Scheme) -> Chain:
@@ -202,10 +217,25 @@ def refuse_shadowing(order: Order, context: BuildContext) -> None:
     Raises:
         BuildError: It would.
     """
-    scheme = Scheme(platform=context.platform, python=order.lock.python.interpreter)
-    below = _chain(order.target, scheme).below
-    environments = [context.layout.environment(name, context.platform) for name in below]
+    scheme = _scheme(order, context)
+    environments = _below(_chain(order.target, scheme), context)
     _refuse_hiding(order.layer, [place / scheme.site_packages for place in environments])
+
+
+def refuse_unlaunchable_now(order: Order, context: BuildContext) -> None:
+    """Refuse an environment in place that cannot start with the layers below as they are now.
+
+    Raises:
+        BuildError: What an application starts is not in them any more.
+    """
+    scheme = _scheme(order, context)
+    own = context.layout.environment(order.target.deployed_name, context.platform)
+    below = _below(_chain(order.target, scheme), context)
+    refuse_unlaunchable(order.layer, [own, *below], scheme)
+
+
+def _scheme(order: Order, context: BuildContext) -> Scheme:
+    return Scheme(platform=context.platform, python=order.lock.python.interpreter)
 
 
 def _add_modules(env: Path, target: Target, scheme: Scheme) -> None:

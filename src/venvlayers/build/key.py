@@ -14,7 +14,7 @@ from venvlayers.lock.store import LockRecord
 from venvlayers.platforms import Platform
 from venvlayers.spec.model import LayerSpec
 
-_FORMAT = 1
+_FORMAT = 2
 """Raised when a newer release would fill an environment differently."""
 _CHECK = 1
 """Raised when a newer release would refuse an environment that was all right."""
@@ -54,7 +54,7 @@ def environment_key(inputs: KeyInputs) -> str:
     relative paths to them, which only depend on their names.
     """
     layer = inputs.layer
-    launch, modules = layer.launch_module, inputs.modules
+    launch, modules = layer.launch, inputs.modules
     return sha256_json(
         {
             "format": _FORMAT,
@@ -64,8 +64,10 @@ def environment_key(inputs: KeyInputs) -> str:
             "python": inputs.python,
             "fingerprint": inputs.fingerprint,
             "locked": [inputs.record.requirements_hash, inputs.record.locked_at.isoformat()],
-            "launch": [launch.name, modules.launch] if launch and modules else None,
+            "launch": [str(launch), launch.gui] if launch else None,
+            "launch_module": modules.launch if modules else None,
             "support": dict(modules.support) if modules else None,
+            "scripts": None if layer.scripts is None else list(layer.scripts),
             **({"project": inputs.project} if inputs.project else {}),
             "check": [_CHECK, *sorted(str(entry) for entry in layer.accepted_findings)],
         }

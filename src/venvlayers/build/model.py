@@ -11,7 +11,7 @@ from venvlayers.build.sources import AppModules, beyond_lock
 from venvlayers.lock.model import PythonPin
 from venvlayers.platforms import Platform
 from venvlayers.project.model import ProjectWheel
-from venvlayers.spec.model import LayerKind
+from venvlayers.spec.model import Launch, LayerKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +46,9 @@ class LayerEnvironment:
         requirements_hash: From its lock.
         lock_version: From its lock.
         locked_at: From its lock; the timestamp of everything in its archive.
-        launch_module: For ``python -m``; applications only.
-        modules: The digests of its modules; applications only.
+        launch: What starts it; applications only.
+        launcher: The program that does, relative to the environment, with ``/``.
+        modules: The digests of its modules; None if it has none of its own.
         wheel: The wheel of the project that was installed in it; None without one.
     """
 
@@ -64,7 +65,8 @@ class LayerEnvironment:
     requirements_hash: str
     lock_version: int
     locked_at: datetime
-    launch_module: str | None = None
+    launch: Launch | None = None
+    launcher: str = ""
     modules: AppModules | None = None
     wheel: ProjectWheel | None = None
 

@@ -28,7 +28,7 @@ Row = tuple[str, str, str]
 
 def normalize_records(env: Path, scheme: Scheme) -> None:
     """Make every `RECORD` in *env* list exactly its distribution's files, sorted."""
-    for info in _info_directories(env, scheme):
+    for info in info_directories(env, scheme):
         for name in _ABOUT_THE_INSTALL:
             (info / name).unlink(missing_ok=True)
         _replace(info / "INSTALLER", _INSTALLER)
@@ -50,6 +50,22 @@ def _true_rows(env: Path, info: Path, scheme: Scheme) -> Iterator[Row]:
             yield name, digest, size
         else:
             yield name, *_measured(env / place)
+
+
+def recorded_places(info: Path, scheme: Scheme) -> Iterator[str]:
+    """Yield where the files of a distribution are, as uv recorded them, relative with ``/``."""
+    for recorded, _digest, _size in _rows(info / "RECORD"):
+        yield _place(recorded, scheme)
+
+
+def record_more(info: Path, place: str) -> None:
+    """Add a file to a `RECORD` that is still uv's, which `normalize_records` measures later.
+
+    Args:
+        info: The distribution.
+        place: The file, relative to the environment, outside of site-packages.
+    """
+    _write_rows(info / "RECORD", [*_rows(info / "RECORD"), (f"../{place}", "", "")])
 
 
 def _place(recorded: str, scheme: Scheme) -> str:
@@ -126,7 +142,8 @@ def _replace(path: Path, text: str) -> None:
     path.write_bytes(text.encode())
 
 
-def _info_directories(env: Path, scheme: Scheme) -> list[Path]:
+def info_directories(env: Path, scheme: Scheme) -> list[Path]:
+    """Return the directories that describe the distributions in *env*, sorted."""
     found = (env / scheme.site_packages).glob("*.dist-info")
     return sorted(path for path in found if (path / "RECORD").is_file())
 
@@ -134,7 +151,7 @@ def _info_directories(env: Path, scheme: Scheme) -> list[Path]:
 def installed_distributions(env: Path, scheme: Scheme) -> tuple[Distribution, ...]:
     """Return the distributions in *env*, by name, each with its files."""
     distributions = []
-    for info in _info_directories(env, scheme):
+    for info in info_directories(env, scheme):
         name, _, version = info.name.removesuffix(".dist-info").partition("-")
         rows = sorted(
             (scheme.from_record(path), digest, size)

@@ -68,33 +68,37 @@ class AppModules:
     """The digests of an application's modules.
 
     Attributes:
-        launch: Of its launch module.
+        launch: Of its launch module; None if it has none.
         support: Of its support modules, by the names that they are imported by.
     """
 
-    launch: str
+    launch: str | None = None
     support: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, module: SourceModule, layer: LayerSpec) -> str:
         """Return the digest of one of the modules of *layer*, which these digests are of."""
-        return self.launch if module is layer.launch_module else self.support[module.name]
+        launched = self.launch if module is layer.launch_module else None
+        return launched or self.support[module.name]
 
     @property
     def all(self) -> str:
         """One digest of all of them."""
-        return sha256_json([self.launch, self.support]) if self.support else self.launch
+        if self.launch and not self.support:
+            return self.launch
+        return sha256_json([self.launch, self.support])
 
 
 def app_modules(layer: LayerSpec) -> AppModules | None:
-    """Return the digests of a layer's modules; None if it is no application.
+    """Return the digests of a layer's modules; None if it has none.
 
     Raises:
         BuildError: A file cannot be read.
     """
-    if layer.launch_module is None:
+    if not layer.modules:
         return None
     support = {module.name: module_hash(module) for module in layer.support_modules}
-    return AppModules(launch=module_hash(layer.launch_module), support=support)
+    launch = module_hash(layer.launch_module) if layer.launch_module else None
+    return AppModules(launch=launch, support=support)
 
 
 def beyond_lock(modules: AppModules | None, wheel: ProjectWheel | None) -> str | None:

@@ -54,8 +54,9 @@ def _differs(inspection: Inspection, package: str, path: str, what: str) -> Find
 def _unrecorded(inspection: Inspection) -> Iterator[Finding]:
     """Yield what lies among packages and belongs to none."""
     environment = inspection.layer.environment
-    support = dict(environment.modules.support) if environment.modules else {}
-    modules = {environment.launch_module, *support}
+    modules = set(environment.modules.support) if environment.modules else set()
+    if environment.launch and environment.modules and environment.modules.launch:
+        modules.add(environment.launch.module)
     place = inspection.site_packages
     for path in inspection.sizes:
         if not path.startswith(place) or path in inspection.owners:

@@ -9,14 +9,17 @@ published, so it may know this machine's paths.
 
 from __future__ import annotations
 
-import shutil
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from venvlayers.build.chain import copy_windows_launchers, write_customization
+from venvlayers.build.launch import launcher_place
+from venvlayers.build.launchers import beside_python, is_relocatable
 from venvlayers.build.scheme import Scheme
-from venvlayers.build.scripts import is_relocatable
+from venvlayers.build.scripts import code, write_program
+from venvlayers.develop.layers import LAUNCHER
 from venvlayers.develop.record import BYTECODE, Wanted, write_record
 from venvlayers.develop.sources import source_directories
 from venvlayers.develop.state import current_record, open_run, request_for
@@ -45,11 +48,13 @@ class _Thin:
     Attributes:
         layers: The layer's environment and those below it, nearest first, by deployed name.
         scheme: Their layout.
+        layer: The layer.
         sources: The directories that come before them on the path.
     """
 
     layers: dict[str, Path]
     scheme: Scheme
+    layer: LayerSpec
     sources: tuple[Path, ...]
 
     @property
@@ -96,6 +101,7 @@ def _thin(run: Run, layer: LayerSpec) -> _Thin:
     return _Thin(
         layers={name: run.layout.environment(name, run.platform) for name in names},
         scheme=Scheme(platform=run.platform, python=_python(run, layer)),
+        layer=layer,
         sources=source_directories(run.spec, layer),
     )
 
@@ -128,6 +134,10 @@ def _fill(env: Path, thin: _Thin, place: Path) -> None:
     lines = [str(path / scheme.site_packages) for path in thin.layers.values()]
     write_text(site_packages / _PATH_LINES, _path_line(thin.sources, lines, place / BYTECODE))
     write_customization(site_packages, list(zip(thin.layers, lines, strict=True)))
+    if (launch := thin.layer.launch) and launch.attribute:
+        program = os.fspath(place / launcher_place(thin.layer, scheme.platform))
+        named = f"import sys\n\nsys.argv[0] = {program.removesuffix('.exe')!a}\n"
+        write_text(site_packages / f"{LAUNCHER}.py", named + code(launch, exe=False).decode())
 
 
 def _path_line(sources: tuple[Path, ...], layers: list[str], bytecode: Path) -> str:
@@ -164,7 +174,7 @@ def _add_programs(bin_dir: Path, thin: _Thin) -> None:
         if place.exists() or place.is_symlink():
             continue
         if is_relocatable(program):  # it runs with the Python beside it
-            shutil.copy(program, place)
+            write_program(place, beside_python(program.read_bytes()))
         elif not thin.scheme.platform.is_windows:
             place.symlink_to(program)
 

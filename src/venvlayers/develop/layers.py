@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from venvlayers.errors import VenvstacksError
-from venvlayers.spec.model import LayerKind
+from venvlayers.spec.model import LayerKind, LayerSpec
 from venvlayers.spec.names import name_mistake
 from venvlayers.spec.parse import find_file, load
+
+LAUNCHER = "_venvstacks_launch"
+"""The module that starts an application of which a function is called."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +28,8 @@ class DeclaredLayer:
     Attributes:
         kind: Runtime, framework or application.
         env_name: Its environment name.
-        launch: What ``python -m`` starts; None if nothing is known to be started.
+        launch: What ``python -m`` starts in its environment for development; None if nothing
+            is known to be started.
     """
 
     kind: LayerKind
@@ -43,10 +47,16 @@ def declared_layers(project: Path) -> tuple[DeclaredLayer, ...]:
         DeclaredLayer(
             kind=layer.kind,
             env_name=layer.env_name,
-            launch=layer.launch_module.name if layer.launch_module else None,
+            launch=_launch(layer),
         )
         for layer in layers
     )
+
+
+def _launch(layer: LayerSpec) -> str | None:
+    if layer.launch is None:
+        return None
+    return LAUNCHER if layer.launch.attribute else layer.launch.module
 
 
 def _outline(project: Path) -> Iterator[DeclaredLayer]:

@@ -25,7 +25,7 @@ from venvlayers.workflow.run import Run, start
 from venvlayers.workflow.runtimes import fingerprint
 from venvlayers.workflow.targets import HOST
 
-_FORMAT = 1
+_FORMAT = 2
 """Raised when a newer release would make such an environment differently."""
 
 
@@ -76,6 +76,8 @@ def current_record(wanted: Wanted) -> Record:
             "format": _FORMAT,
             "layers": [_layer_state(run, below, states[below.env_name]) for below in layers],
             "fingerprint": _fingerprint(run, states[layer.runtime_name]),
+            "launch": str(layer.launch),
+            "scripts": [None if below.scripts is None else list(below.scripts) for below in layers],
             "sources": [str(directory) for directory in source_directories(run.spec, layer)],
             "files": files,
         }

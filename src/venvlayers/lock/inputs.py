@@ -123,6 +123,10 @@ def _version_inputs(spec: StackSpec, layer: LayerSpec, lower: Sequence[Below]) -
             inputs["project"] = layer.project.code_hash
         if launch := layer.launch_module:
             inputs[f"launch module {launch.name}"] = module_hash(launch)
+        elif layer.launch:
+            inputs["launch"] = str(layer.launch)
+        if layer.scripts is not None:
+            inputs["scripts"] = ", ".join(layer.scripts) or "none"
         for module in layer.support_modules:
             inputs[f"support module {module.name}"] = module_hash(module)
         # Its links name lower layers as they are deployed, so their numbers are a part of it.

@@ -1,7 +1,8 @@
 """What is said about one layer: the fields of the published JSON.
 
 The fields of venvstacks keep their names and meanings; `project`, `content_hash`,
-`unpacked_size`, `archive_frames`, `archive_codec` and `python_source` are ours.
+`unpacked_size`, `archive_frames`, `archive_codec`, `python_source`, `app_launcher` and
+`app_launch_function` are ours.
 Published files describe archives and nothing else: no build keys, no paths.
 """
 
@@ -38,15 +39,23 @@ def layer_metadata(environment: LayerEnvironment) -> Metadata:
         fields["python_source"] = {"source": python.source, "build": python.build}
     else:
         fields["required_layers"] = list(environment.required_layers)
-    if environment.launch_module and environment.modules:
-        fields["app_launch_module"] = environment.launch_module
-        fields["app_launch_module_hash"] = environment.modules.launch
-        if support := environment.modules.support:
-            listed = [{"name": name, "hash": support[name]} for name in sorted(support)]
-            fields["app_support_modules"] = listed
     if wheel := environment.wheel:
         project = {"name": wheel.name, "version": wheel.version, "hash": wheel.content_hash}
         fields["project"] = project
+    return fields | _application(environment)
+
+
+def _application(environment: LayerEnvironment) -> Metadata:
+    launch, modules = environment.launch, environment.modules
+    if launch is None:
+        return {}
+    kind = "app_launch_function" if launch.attribute else "app_launch_module"
+    fields: Metadata = {kind: str(launch), "app_launcher": environment.launcher}
+    if modules and modules.launch:
+        fields["app_launch_module_hash"] = modules.launch
+    if modules and (support := modules.support):
+        listed = [{"name": name, "hash": support[name]} for name in sorted(support)]
+        fields["app_support_modules"] = listed
     return fields
 
 

@@ -22,6 +22,7 @@ class ValueType(Enum):
     TEXTS = "array of strings"
     TEXT_TABLE = "table of strings"
     BOOLEAN = "boolean"
+    BOOLEAN_OR_TEXTS = "boolean or array of strings"
     INTEGER = "integer"
     LAYERS = "array of tables"
     SWITCH = "boolean or table"
@@ -232,6 +233,14 @@ _EVERY_LAYER = (
         example='["missing-library:libcuda.so.1"]',
     ),
     Key(
+        name="scripts",
+        type=ValueType.BOOLEAN_OR_TEXTS,
+        doc="Which programs of its packages are kept in its `bin` (`Scripts` on Windows): names, "
+        "or patterns with `*`; `false` for none.",
+        default="`true`: all",
+        example='["uvicorn", "alembic*"]',
+    ),
+    Key(
         name="build_requirements",
         type=ValueType.TEXTS,
         doc="Was for builds from source; layers are made of wheels.",
@@ -297,10 +306,18 @@ _APPLICATION = (
     Key(
         name="launch_module",
         type=ValueType.TEXT,
-        doc="What `python -m` runs: a `.py` file, or a package directory with a `__main__.py`, "
-        "of the project.",
-        required=True,
+        doc="What starts it, copied into the layer and run as by `python -m`: a `.py` file, or a "
+        "package directory with a `__main__.py`, of the project. Either this or `launch` has to "
+        "be there.",
         example='"src/my_app"',
+    ),
+    Key(
+        name="launch",
+        type=ValueType.TEXT,
+        doc="What starts it, of what its layers have: a module, run as by `python -m`; a function, "
+        "`module:function`; or the name of one of `[project.scripts]`.",
+        example='"my_app.cli:main"',
+        extra={"minLength": 1},
     ),
     Key(
         name="support_modules",

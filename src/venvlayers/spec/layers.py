@@ -16,6 +16,7 @@ from venvlayers.platforms import PLATFORMS, Platform
 from venvlayers.spec.groups import ProjectNeeds
 from venvlayers.spec.indexes import Inherited, read_package_indexes, read_priority_indexes
 from venvlayers.spec.keys import LAYERS, getter_names
+from venvlayers.spec.launch import ProjectScripts, read_launch
 from venvlayers.spec.linearize import NoOrderError, linearize
 from venvlayers.spec.model import LayerKind, LayerSpec, ProjectSpec, ProjectUse
 from venvlayers.spec.modules import read_launch_module, read_support_modules
@@ -27,6 +28,7 @@ from venvlayers.spec.values import (
     read_platforms,
     read_python,
     read_requirements,
+    read_scripts,
     read_targets,
 )
 
@@ -71,6 +73,7 @@ class LayerReader:
         indexes: The names of all indexes.
         project: The project in the same file, if there is one.
         needs: What it needs.
+        scripts: The project's scripts.
     """
 
     root: Path
@@ -79,6 +82,7 @@ class LayerReader:
     indexes: Collection[str]
     project: ProjectSpec | None
     needs: ProjectNeeds
+    scripts: ProjectScripts
     _declared: dict[str, _Declared] = field(default_factory=dict)
     _taken: dict[str, str] = field(default_factory=dict)
     _tables: dict[str, Table] = field(default_factory=dict)
@@ -119,9 +123,10 @@ class LayerReader:
             if versioned and use and not use.is_below:
                 refuse_computed_version(table, self.project)
         platforms = self._platforms(table, below)
-        launch, enabled = None, bool(platforms)
+        launch, module, enabled = None, None, bool(platforms)
         if kind is LayerKind.APPLICATION:
-            launch = read_launch_module(table, self.root, enabled=enabled)
+            module = read_launch_module(table, self.root, enabled=enabled)
+            launch = read_launch(table, self.scripts, module)
         spec = LayerSpec(
             kind=kind,
             name=name,
@@ -129,8 +134,9 @@ class LayerReader:
             platforms=platforms,
             lower=below.all,
             python=python,
-            launch_module=launch,
-            support_modules=read_support_modules(table, self.root, launch, enabled=enabled),
+            launch=launch,
+            launch_module=module,
+            support_modules=read_support_modules(table, self.root, module, enabled=enabled),
             project=use,
             targets=read_targets(table, platforms),
             versioned=versioned,
@@ -138,6 +144,7 @@ class LayerReader:
             priority_indexes=read_priority_indexes(table, self.indexes),
             dynlib_exclude=tuple(table.strings("dynlib_exclude") or ()),
             accepted_findings=read_accepted(table),
+            scripts=read_scripts(table),
         )
         self._declared.setdefault(
             spec.env_name, _Declared(spec, (spec.env_name, *below.frameworks))

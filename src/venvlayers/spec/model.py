@@ -115,6 +115,24 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """What starts an application.
+
+    Attributes:
+        module: A module, by the name that it is imported by.
+        attribute: What is called in it, with dots; empty if it is run as ``python -m`` does.
+        gui: Whether it is started without a console, where there is a difference.
+    """
+
+    module: str
+    attribute: str = ""
+    gui: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.attribute}" if self.attribute else self.module
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectUse:
     """That a layer contains the project in the same file, and how.
 
@@ -164,8 +182,10 @@ class LayerSpec:
         lower: Names of the environments below it in path order, the runtime last;
             empty for a runtime.
         python: What a runtime asks for; None on other kinds.
-        launch_module: What starts an application; None on other kinds.
-        support_modules: What is copied beside it, by name.
+        launch: What starts an application; None on other kinds.
+        launch_module: What is copied into an application to be started; None if what starts
+            it is installed, and on other kinds.
+        support_modules: What else is copied, by name.
         project: How it contains the project; None if it does not.
         targets: The oldest systems that it is to run on.
         versioned: Whether the number of its lock is part of its deployed name.
@@ -174,6 +194,7 @@ class LayerSpec:
         priority_indexes: Indexes that are asked before others for this layer.
         dynlib_exclude: Shared libraries that upper layers are not to find.
         accepted_findings: What the check of its environment may find.
+        scripts: The programs of its packages that are kept, as patterns; None for all.
     """
 
     kind: LayerKind
@@ -182,6 +203,7 @@ class LayerSpec:
     platforms: tuple[Platform, ...]
     lower: tuple[str, ...] = ()
     python: PythonRequest | None = None
+    launch: Launch | None = None
     launch_module: SourceModule | None = None
     support_modules: tuple[SourceModule, ...] = ()
     project: ProjectUse | None = None
@@ -191,6 +213,7 @@ class LayerSpec:
     priority_indexes: tuple[str, ...] = ()
     dynlib_exclude: tuple[str, ...] = ()
     accepted_findings: tuple[Accepted, ...] = ()
+    scripts: tuple[str, ...] | None = None
 
     @property
     def env_name(self) -> str:
@@ -204,7 +227,8 @@ class LayerSpec:
     @property
     def modules(self) -> tuple[SourceModule, ...]:
         """Everything that is copied into an application, what starts it first."""
-        return (self.launch_module, *self.support_modules) if self.launch_module else ()
+        launched = (self.launch_module,) if self.launch_module else ()
+        return (*launched, *self.support_modules)
 
     @property
     def has_wheel(self) -> bool:

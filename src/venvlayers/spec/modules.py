@@ -16,7 +16,7 @@ from venvlayers.spec.values import file_path
 
 def read_launch_module(table: Table, root: Path, *, enabled: bool) -> SourceModule | None:
     """Read ``launch_module``; the files of a disabled layer need not be there (X22)."""
-    declared = table.string("launch_module", required=True)
+    declared = table.string("launch_module")
     if declared is None:
         return None
     path = file_path(root, declared)

@@ -12,6 +12,7 @@ import unicodedata
 from venvlayers.spec.model import LayerKind
 
 _WINDOWS_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+_PYTHON = re.compile(r"(python|pypy|pythonw|pypyw)[0-9.]*(\.exe)?", re.IGNORECASE)
 _FORBIDDEN = '/\\<>:"|?*'
 _LONGEST = 100
 
@@ -35,7 +36,14 @@ def name_mistake(name: str, kind: LayerKind) -> str | None:
         return f"must not be longer than {_LONGEST} characters"
     if _WINDOWS_DEVICES.fullmatch(name):
         return "is the name of a device on Windows"
+    if kind is LayerKind.APPLICATION and is_python(name):
+        return "is what Python itself is called in the directory of the application's launcher"
     return _reserved(name) if kind is LayerKind.RUNTIME else None
+
+
+def is_python(name: str) -> bool:
+    """Tell whether *name* is what a Python is called in an environment's `bin`."""
+    return _PYTHON.fullmatch(name) is not None
 
 
 def _reserved(name: str) -> str | None:

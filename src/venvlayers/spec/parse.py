@@ -16,6 +16,7 @@ from venvlayers.errors import Problem, SpecError
 from venvlayers.platforms import PLATFORMS
 from venvlayers.spec.groups import project_needs
 from venvlayers.spec.keys import STACK, getter_names
+from venvlayers.spec.launch import project_scripts
 from venvlayers.spec.layers import LayerReader
 from venvlayers.spec.model import LayerKind, StackSpec
 from venvlayers.spec.options import read_options
@@ -114,8 +115,15 @@ def parse(value: Any, file: Path, document: Mapping[str, Any], *, where: str) ->
     options = read_options(table, file.parent)
     uv = _uv_settings(file, document, findings, standalone=not where)
     project = project_spec(document) if file.name == "pyproject.toml" else None
-    needs = project_needs(document)
-    layers = LayerReader(file.parent, findings, platforms, uv.indexes, project, needs)
+    layers = LayerReader(
+        root=file.parent,
+        findings=findings,
+        default_platforms=platforms,
+        indexes=uv.indexes,
+        project=project,
+        needs=project_needs(document),
+        scripts=project_scripts(document),
+    )
     _read_layers(table, layers, elsewhere=not where and "venvstacks" in _tool(document))
     if findings.problems:
         raise SpecError(str(file), findings.problems)

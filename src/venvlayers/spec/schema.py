@@ -24,8 +24,13 @@ _SHAPES: Mapping[ValueType, dict[str, Any]] = {
     ValueType.TEXTS: {"type": "array", "items": _TEXT},
     ValueType.TEXT_TABLE: {"type": "object", "additionalProperties": _TEXT},
     ValueType.BOOLEAN: {"type": "boolean"},
+    ValueType.BOOLEAN_OR_TEXTS: {"type": ["boolean", "array"], "items": _TEXT},
     ValueType.INTEGER: {"type": "integer"},
 }
+
+
+_ALTERNATIVES = (("runtime", "frameworks"), ("launch_module", "launch"))
+"""Keys of which a layer that knows them has exactly one."""
 
 
 def tool_schema(tool_name: str) -> dict[str, Any]:
@@ -113,8 +118,10 @@ def _layer(keys: Sequence[Key]) -> dict[str, Any]:
     spellings = [_spellings(keys, key) for key in keys if key.required]
     plain = [names[0] for names in spellings if len(names) == 1]
     rules = [_any_of(names) for names in spellings if len(names) > 1]
-    if {"runtime", "frameworks"} <= {key.name for key in keys}:
-        rules.append({"oneOf": [{"required": [name]} for name in ("runtime", "frameworks")]})
+    for alternatives in _ALTERNATIVES:
+        found = [key for key in keys if key.name in alternatives]
+        if found:
+            rules.append({"oneOf": [_any_of(_spellings(keys, key)) for key in found]})
     return {**_table(keys), "required": plain, "allOf": rules}
 
 
@@ -125,7 +132,8 @@ def _spellings(keys: Sequence[Key], required: Key) -> list[str]:
 
 
 def _any_of(names: Sequence[str]) -> dict[str, Any]:
-    return {"anyOf": [{"required": [name]} for name in names]}
+    required: list[dict[str, Any]] = [{"required": [name]} for name in names]
+    return {"anyOf": required} if len(required) > 1 else required[0]
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from venvlayers.platforms import (
 from venvlayers.spec.groups import ProjectNeeds, read_needs
 from venvlayers.spec.model import Accepted, FindingKind, ProjectUse, PythonRequest
 from venvlayers.spec.project import project_requirements
-from venvlayers.spec.table import Findings, Table, did_you_mean
+from venvlayers.spec.table import Findings, Table, did_you_mean, type_name
 
 _OLDEST_GLIBC = (2, 5)  # of manylinux1, the first (PEP 513)
 _MACOS_VARIABLE = "MACOSX_DEPLOYMENT_TARGET"
@@ -172,6 +172,19 @@ def _macos(table: Table, *, for_macos: bool) -> tuple[int, int] | None:
         what = f"{text!r} is not a version of macOS"
         table.findings.problem(where, what, "write it as in '13.0'")
     return found
+
+
+def read_scripts(table: Table) -> tuple[str, ...] | None:
+    """Read ``scripts``: patterns of the programs to keep; None for all of them."""
+    value = table.raw("scripts")
+    if value is None or isinstance(value, bool):
+        return () if value is False else None
+    if isinstance(value, list):
+        return tuple(table.strings("scripts") or ())
+    what = f"must be true, false or an array of strings, not {type_name(value)}"
+    hint = f'write ["{value}"]' if isinstance(value, str) else None
+    table.findings.problem(table.at("scripts"), what, hint)
+    return None
 
 
 def _two_numbers(text: str) -> tuple[int, int] | None:

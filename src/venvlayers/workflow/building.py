@@ -17,6 +17,7 @@ from venvlayers.build.environment import (
     edited_meanwhile,
     looks_below,
     refuse_shadowing,
+    refuse_unlaunchable_now,
 )
 from venvlayers.build.model import LayerEnvironment
 from venvlayers.build.recorded import recorded_key
@@ -139,10 +140,11 @@ def _built(
     run: Run, order: Order, context: BuildContext, lower: Sequence[Future[LayerEnvironment]]
 ) -> LayerEnvironment:
     name = order.layer.env_name
-    if order.layer.launch_module:
+    if order.layer.launch:
         wait(lower)
         refuse_shadowing(order, context)
     if recorded_key(run.layout, name, run.platform) == order.target.key:
+        refuse_unlaunchable_now(order, context)
         return describe(order, context)
     if not run.selection.of(name).build:
         raise BuildError(

@@ -1,0 +1,89 @@
+"""An application's launcher, and whether what it starts is in the application's layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from venvlayers.build.importable import Module, NotFound, find_module, names_bound, search_path
+from venvlayers.build.scheme import Scheme
+from venvlayers.build.scripts import code, program, write_program
+from venvlayers.errors import BuildError
+from venvlayers.platforms import Platform
+from venvlayers.spec.model import Launch, LayerSpec
+from venvlayers.spec.table import did_you_mean
+
+
+def launcher_place(layer: LayerSpec, platform: Platform) -> str:
+    """Return where an application's launcher is, relative to its environment, with ``/``."""
+    return f"{platform.bin_dir}/{layer.name}{'.exe' if platform.is_windows else ''}"
+
+
+def write_launcher(env: Path, layer: LayerSpec, scheme: Scheme) -> None:
+    """Write the launcher of an application into its environment; others have none."""
+    if layer.launch:
+        content = code(layer.launch, exe=scheme.platform.is_windows)
+        made = program(content, scheme, in_runtime=False, gui=layer.launch.gui)
+        write_program(env / launcher_place(layer, scheme.platform), made)
+
+
+def refuse_unlaunchable(layer: LayerSpec, environments: Sequence[Path], scheme: Scheme) -> None:
+    """Refuse an application of which no layer has what it starts.
+
+    Args:
+        layer: The application.
+        environments: Its own, and those below it, in path order.
+        scheme: Their layout.
+
+    Raises:
+        BuildError: It is not there.
+    """
+    if layer.launch is None or layer.launch_module is not None:
+        return
+    site_directories = [environment / scheme.site_packages for environment in environments]
+    standard_library = (site_directories[-1].parent,)
+    if isinstance(find_module(layer.launch.module, standard_library), Module):
+        return
+    mistake = _mistake(layer.launch, search_path(site_directories))
+    if mistake:
+        what, hint = mistake
+        raise BuildError(f"{layer.env_name} cannot launch '{layer.launch}': {what}", hint=hint)
+
+
+def _mistake(launch: Launch, path: Sequence[Path]) -> tuple[str, str] | None:
+    """Return what is wrong with what is to be started, and what to do; None if nothing is."""
+    found = find_module(launch.module, path)
+    if isinstance(found, NotFound):
+        what = f"none of its layers has the module {found.name!r}"
+        meant = did_you_mean(found.name.rpartition(".")[2], found.beside)
+        return what, meant or (
+            "add the package that has it to `requirements`; of the project itself, `project = true`"
+            " adds all, and `support_modules` single files or directories"
+        )
+    if launch.attribute:
+        return _attribute_mistake(launch, found, path)
+    return _main_mistake(launch.module, found, path)
+
+
+def _attribute_mistake(
+    launch: Launch, module: Module, path: Sequence[Path]
+) -> tuple[str, str] | None:
+    name = launch.attribute.partition(".")[0]
+    if not module.is_known or isinstance(find_module(f"{launch.module}.{name}", path), Module):
+        return None
+    bound = names_bound(module.source) if module.source else None
+    if bound is None or name in bound:
+        return None
+    known = sorted(word for word in bound if not word.startswith("_"))
+    hint = did_you_mean(name, known) or f"it has: {', '.join(known) or 'nothing'}"
+    return f"the module {launch.module!r} has no {name!r}", hint
+
+
+def _main_mistake(name: str, module: Module, path: Sequence[Path]) -> tuple[str, str] | None:
+    is_package = bool(module.portions)
+    if not is_package or not module.is_known:
+        return None
+    if isinstance(find_module(f"{name}.__main__", path), Module):
+        return None
+    what = f"the package {name!r} has no __main__.py, so `python -m` cannot run it"
+    return what, f"name a function instead, as in '{name}:main'"
