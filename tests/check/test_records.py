@@ -10,7 +10,7 @@ from support.checked import SITE, checked_layer, found
 from support.layers import FileContent, Link, Program
 from support.program_files import elf
 from venvlayers.build.sources import AppModules
-from venvlayers.spec.model import LayerKind
+from venvlayers.spec.model import Launch, LayerKind
 
 MADE_IN = "/home/somebody/project/_build"
 
@@ -48,7 +48,7 @@ def test_files_that_nobody_recorded(tmp_path: Path) -> None:
         {"pkg": {"pkg/a.py": b""}},
         others=others,
         kind=LayerKind.APPLICATION,
-        launch_module="demo",
+        launch=Launch(module="demo"),
         modules=AppModules(launch="sha256:1", support={"helpers": "sha256:2"}),
     )
     ((severity, kind, text),) = found(layer)
@@ -105,7 +105,7 @@ def test_absolute_paths(
         others={path: content},
         traces=(MADE_IN, "/b"),
         kind=LayerKind.APPLICATION,
-        launch_module="demo",
+        launch=Launch(module="demo"),
         modules=None,
     )
     findings = [entry for entry in found(layer) if entry[1] == "absolute-path"]

@@ -53,7 +53,7 @@ def checked_layer(
     checks = {key: more.pop(key) for key in ("targets", "accepted", "traces") if key in more}
     hidden = more.pop("hidden_libraries", ())
     more.setdefault("kind", LayerKind.FRAMEWORK)
-    more |= {"launch_module": None, "modules": None} if "launch_module" not in more else {}
+    more |= {"launch": None, "modules": None} if "launch" not in more else {}
     environment = make_layer(
         root / name, files, name=name, platform=platform, distributions=tuple(distributions), **more
     )
