@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from support.wheels import make_wheel
 from venvlayers import uv
 from venvlayers.errors import ToolError
 from venvlayers.platforms import PLATFORMS, PythonVersion, Targets
-from venvlayers.uv.running import require_new_enough
+from venvlayers.uv.running import MINIMUM_VERSION, require_new_enough
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-ins are shell scripts")
 
@@ -30,6 +31,13 @@ def test_the_uv_beside_us_is_found_and_is_new_enough() -> None:
     found = uv.find_uv()
     assert found.path.is_file()
     require_new_enough(found.path)
+
+
+def test_the_oldest_uv_is_the_one_that_is_required_and_run() -> None:
+    """``nox -s minimums`` runs what our own metadata says."""
+    pyproject = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))
+    (text,) = [text for text in pyproject["project"]["dependencies"] if text.startswith("uv>")]
+    assert text == f"uv>={'.'.join(map(str, MINIMUM_VERSION))}"
 
 
 def test_uv_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,8 @@ from venvlayers import process
 from venvlayers.errors import ToolError
 from venvlayers.report import Kind, Reporter
 
-MINIMUM_VERSION = (0, 9, 17)
+MINIMUM_VERSION = (0, 10, 11)
+"""Older ones do not see in time that a version has no wheel for one of several platforms."""
 
 _CREDENTIALS = re.compile(r"//[^/@\s]+@")
 """What stands before the host in a URL."""
