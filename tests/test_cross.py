@@ -330,6 +330,7 @@ def assert_layout(built: Path, name: str) -> None:
         series = "venvlauncher.exe" if OTHER.minor >= 13 else "python.exe"
         assert (app / "Scripts/python.exe").read_bytes() == (launchers / series).read_bytes()
         assert (app / "Scripts/pythonw.exe").is_file()
+        assert b"#!<launcher_dir>\\python.exe\r\n" in (app / "Scripts/top.exe").read_bytes()
         assert not (app / "bin").exists()
         assert not [path for path in built.rglob("*") if path.is_symlink()]
         site_packages = app / "Lib" / "site-packages"
@@ -338,6 +339,7 @@ def assert_layout(built: Path, name: str) -> None:
         )
     else:
         assert config["base_python"] == f"../base/bin/python{OTHER.series}"
+        assert (app / "bin" / "top").stat().st_mode & 0o777 == 0o755
         link = (app / "bin" / "python").readlink()
         assert link.as_posix() == f"../../base/bin/python{OTHER.series}"
         assert f"version = {OTHER}\n" in (app / "pyvenv.cfg").read_text("utf-8")

@@ -21,6 +21,7 @@ from support.stock import Stock
 from venvlayers.errors import BuildError, LockError, SpecError
 from venvlayers.lock.state import lock_states
 from venvlayers.plan import Goal, Need
+from venvlayers.report import Kind
 from venvlayers.request import LockPolicy
 from venvlayers.workflow import Request, preview, requested
 
@@ -184,6 +185,28 @@ def test_below_an_application(project: Project, log: Path, stock: Stock, tmp_pat
     locks = spec_and_layout(project)[1].pylock("app-top").read_text("utf-8")
     assert "hat" in locks
     assert "chimney" not in locks, "it is below"
+
+
+def test_a_script_of_the_project_starts_an_application(project: Project, tmp_path: Path) -> None:
+    """Its launcher is in the place of the package's own; without the project it cannot start."""
+    project.set_project(scripts={"hello": "demo:main"})
+    stack = project.stack()
+    application = stack["applications"][0]
+    del application["launch_module"]
+    application |= {"name": "hello", "launch": "hello"}
+    project.set_stack(stack)
+    assert publish(project).of(Kind.WARNING) == [], "both do the same"
+    there = Deployment.unpacked(project.dist, tmp_path / "there").root / "app-hello"
+    started = subprocess.run([there / "bin" / "hello"], capture_output=True, text=True, check=True)
+    assert started.stdout == "demo 1.0 on chimney\n"
+    (record,) = there.rglob("demo-1.0.dist-info/RECORD")
+    assert "bin/hello" not in record.read_text("utf-8")
+
+    del application["project"]
+    project.set_stack(stack)
+    with pytest.raises(BuildError, match="app-hello cannot launch 'demo:main': none of") as caught:
+        publish(project)
+    assert "`project = true` adds all" in str(caught.value.hint)
 
 
 def test_clones_give_equal_layers(project: Project, tmp_path: Path) -> None:
