@@ -112,8 +112,8 @@ class _Claims:
         if package not in self._tags:
             tags = [tag.split("-") for tag in self._lines(package)]
             self._tags[package] = {
-                "platform": not any(tag[-1] == "any" for tag in tags),
-                "python": not any(tag[0].startswith("py3") for tag in tags),
+                "platform": not any("any" in tag[-1].split(".") for tag in tags),
+                "python": not any("py3" in tag[0].split(".") for tag in tags),
             }
         return self._tags[package]
 
