@@ -10,6 +10,7 @@ from support.checked import SITE, checked_layer, found
 from support.layers import FileContent, Link, Program
 from support.program_files import elf
 from venvlayers.build.sources import AppModules
+from venvlayers.project.model import ProjectWheel
 from venvlayers.spec.model import Launch, LayerKind
 
 MADE_IN = "/home/somebody/project/_build"
@@ -124,6 +125,23 @@ def test_what_wheels_and_interpreters_bring_is_not_read(tmp_path: Path) -> None:
         kind=LayerKind.RUNTIME,
     )
     assert found(layer) == []
+
+
+def test_the_projects_own_wheel_was_made_here(tmp_path: Path) -> None:
+    files = {"pkg/where.py": f"PREFIX = '{MADE_IN}/x'".encode(), "pkg/_m.abi3.so": elf()}
+    files["pkg/_debug.abi3.so"] = elf() + MADE_IN.encode()
+    wheel = ProjectWheel(
+        path=Path("my_pkg-1.0-py3-none-any.whl"),
+        name="my-pkg",
+        version="1.0",
+        sha256="1",
+        content_hash="sha256:1",
+        code_hash="sha256:2",
+    )
+    layer = checked_layer(tmp_path, {"My.Pkg": files}, traces=(MADE_IN,), wheel=wheel)
+    ((severity, kind, text),) = found(layer)
+    assert (severity, kind) == ("warning", "absolute-path")
+    assert "_debug.abi3.so (and 1 more) names /home/somebody/project/_build, which is" in text
 
 
 def test_where_libraries_are_also_looked_for_is_a_note(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Absolute paths: does anything in a layer lead to one place, or tell where it was made?
 
-What came out of a wheel unchanged was made elsewhere, and knows nothing of this machine; the
-interpreter's own files were searched when they were copied. So only the rest is read.
+What came out of a wheel unchanged was made elsewhere, and knows nothing of this machine, unless
+it is the project's own wheel; the interpreter's own files were searched when they were copied.
+So only the rest is read.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from venvlayers.check.inspection import Inspection
+from venvlayers.check.inspection import Inspection, package_name
 from venvlayers.check.model import Finding, Severity
 from venvlayers.spec.model import FindingKind
 
@@ -40,17 +41,19 @@ def check_paths(inspection: Inspection) -> Iterator[Finding]:
 
 def _made_here(inspection: Inspection) -> Iterator[str]:
     """Yield the files that are not as they were in a wheel, nor the interpreter's own."""
-    hashes: dict[str, str] = {}
+    wheel = inspection.layer.environment.wheel
+    elsewhere: set[str] = set()
     for distribution in inspection.layer.environment.distributions:
-        hashes |= distribution.hashes
+        if wheel is None or package_name(distribution) != wheel.name:
+            elsewhere |= distribution.hashes.keys()
     programs = f"{inspection.platform.bin_dir}/"
     library = inspection.site_packages.removesuffix("site-packages/")
     for path in inspection.sizes:
-        if path in inspection.binaries:
+        if path in inspection.binaries and (path in elsewhere or path not in inspection.owners):
             continue
         if path.startswith(programs) or path.endswith((".pth", *_REWRITTEN)):
             yield path
-        elif path not in hashes:
+        elif path not in elsewhere:
             own = path.startswith((library, "include/", "lib/", "libs/", "tcl/"))
             if not (inspection.is_runtime and own) or path.startswith(inspection.site_packages):
                 yield path
@@ -61,18 +64,28 @@ def _in_text(inspection: Inspection, path: str) -> Iterator[Finding]:
     for trace in inspection.layer.traces:
         if len(trace) >= _ENOUGH_TO_BE_UNIQUE and trace.encode() in content:
             what = f"names {trace}, which is where it was made"
-            owned = path in inspection.owners or not path.startswith(inspection.site_packages)
-            if owned or path.endswith((".pth", "/sitecustomize.py")):
-                yield _finding(inspection, path, what, _MADE_HERE, Severity.ERROR)
-            else:  # a module of the project
+            if _is_of_project(inspection, path):
                 remedy = "find that place in another way when the program runs"
                 yield _finding(inspection, path, what, remedy, Severity.WARNING)
+            else:
+                yield _finding(inspection, path, what, _MADE_HERE, Severity.ERROR)
             return
     for place in _places(inspection, path, content):
         if _ABSOLUTE.match(place) and not place.startswith(_EVERYWHERE):
             what = f"leads to {place}"
             remedy = "see that it is there where the layer runs"
             yield _finding(inspection, path, what, remedy, Severity.WARNING)
+
+
+def _is_of_project(inspection: Inspection, path: str) -> bool:
+    """Tell whether a file is the project's own: of its modules, or of its wheel."""
+    if path.endswith((".pth", "/sitecustomize.py", *_REWRITTEN)):
+        return False
+    wheel = inspection.layer.environment.wheel
+    owner = inspection.owners.get(path)
+    if owner is not None:
+        return wheel is not None and owner == wheel.name
+    return path.startswith(inspection.site_packages)
 
 
 def _places(inspection: Inspection, path: str, content: bytes) -> Iterator[str]:
