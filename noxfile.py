@@ -23,12 +23,17 @@ TEST_TOOLS = (
     "build>=1.2",
     "coverage[toml]>=7.6",
     "fastjsonschema>=2.20",
+    "flit-core>=3.9",
     "hatch>=1.10",
+    "hatch-vcs>=0.4",
+    "pdm-backend>=2.3",
+    "poetry-core>=2",
     "pytest>=8.3",
     "pytest-cov>=6",
     "pytest-randomly>=3.16",
     "pytest-xdist>=3.6",
     "pyyaml>=6",
+    "setuptools>=70",
     "twine>=6",
     "validate-pyproject>=0.23",
 )
@@ -50,6 +55,7 @@ HOST_TESTS = (
     "tests/lock/test_lock.py",
     "tests/publish/test_publish.py",
     "tests/publish/test_zstd.py",
+    "tests/test_project.py",
 )
 """Tests of what others' programs do for us: Hatch, hatchling, uv, zstd."""
 

@@ -18,12 +18,14 @@ from support.deployments import Deployment, layers
 from support.projects import Project
 from support.stacks import Messages, run, spec_and_layout
 from support.stock import Stock
+from venvlayers.develop.environment import make_environment
+from venvlayers.develop.record import Wanted, digest
 from venvlayers.errors import BuildError, LockError, SpecError
 from venvlayers.lock.state import lock_states
 from venvlayers.plan import Goal, Need
 from venvlayers.report import Kind
 from venvlayers.request import LockPolicy
-from venvlayers.workflow import Request, preview, requested
+from venvlayers.workflow import Request, preview, requested, stages
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="local runtimes are for Linux")
 
@@ -388,4 +390,57 @@ def test_what_a_layer_below_has_from_an_index(project: Project, stock: Stock) ->
     stack["frameworks"][0]["requirements"] = ["storey", "demo"]
     project.set_stack(stack)
     with pytest.raises(LockError, match=r"framework-middle has demo==0.9"):
+        publish(project)
+
+
+def test_in_development_its_sources_are_found_where_the_backend_found_them(
+    project: Project, log: Path, tmp_path: Path
+) -> None:
+    """An edit is seen at once, wherever a backend is told that the package is."""
+    (project.root / "src").rename(project.root / "lib")
+    tell_backend(project, root="lib")
+    place = tmp_path / "environment"
+    wanted = Wanted(project=project.pyproject, env_name="app-top")
+    make_environment(wanted, place, Messages().reporter)
+    fresh = digest(place, wanted)
+    project.write("lib/demo/__init__.py", PACKAGE.replace('"demo",', '"edited",'))
+    python = place / "bin" / "python"
+    printed = subprocess.run([python, "-m", "top"], capture_output=True, text=True, check=False)
+    assert printed.stdout == "edited 1.0 on chimney\n", printed.stderr
+    assert digest(place, wanted) == fresh
+    assert builds(log) == 1
+
+
+def test_sources_that_cannot_be_read(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(project)
+    module = project.write("src/demo/secret.py", "")
+    real = Path.open
+
+    def closed(path: Path, *arguments: Any, **more: Any) -> Any:
+        if path == module:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *arguments, **more)
+
+    monkeypatch.setattr(Path, "open", closed)  # root may read everything
+    with pytest.raises(
+        BuildError, match=r"the project cannot be read: Permission denied: .*secret"
+    ):
+        publish(project)
+
+
+def test_sources_that_change_while_a_versioned_layer_is_locked(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its number must not be given to something else than it was made for."""
+    stack = project.stack()
+    stack["applications"][0]["versioned"] = True
+    project.set_stack(stack)
+    real = stages.wheel_to_build_with
+
+    def edited(run: Any) -> Any:
+        project.write("src/demo/later.py", "VALUE = 1\n")
+        return real(run)
+
+    monkeypatch.setattr(stages, "wheel_to_build_with", edited)
+    with pytest.raises(BuildError, match="app-top was edited while it was built"):
         publish(project)

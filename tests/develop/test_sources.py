@@ -8,7 +8,14 @@ import pytest
 
 from support.projects import Project
 from venvlayers.develop.sources import project_directories, source_directories
+from venvlayers.layout import Layout
+from venvlayers.spec.model import LayerSpec, StackSpec
 from venvlayers.spec.parse import load
+
+
+def directories(spec: StackSpec, layer: LayerSpec) -> tuple[Path, ...]:
+    return source_directories(spec, layer, Layout.of(spec))
+
 
 NAMED = "[project]\nname = 'My.Tool'\n"
 
@@ -34,11 +41,11 @@ def test_the_project(tmp_path: Path, text: str, files: list[str], expected: list
     for name in files:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    assert project_directories(tmp_path) == tuple(tmp_path / name for name in expected)
+    assert project_directories(tmp_path, None) == tuple(tmp_path / name for name in expected)
 
 
 def test_a_stack_without_a_project(tmp_path: Path) -> None:
-    assert project_directories(tmp_path) == ()
+    assert project_directories(tmp_path, None) == ()
 
 
 def test_modules_come_before_the_project_where_that_is_contained(small_project: Project) -> None:
@@ -49,11 +56,11 @@ def test_modules_come_before_the_project_where_that_is_contained(small_project: 
     stack["applications"][0]["support_modules"] = ["parts/helper.py"]
     small_project.set_stack(stack)
     spec = load(root)
-    assert source_directories(spec, spec.layer("app-top")) == (root, root / "parts")
-    assert source_directories(spec, spec.layer("framework-middle")) == ()
+    assert directories(spec, spec.layer("app-top")) == (root, root / "parts")
+    assert directories(spec, spec.layer("framework-middle")) == ()
     stack["frameworks"][0]["project"] = True
     small_project.set_stack(stack)
     spec = load(root)
-    assert source_directories(spec, spec.layer("app-top")) == (root, root / "parts", root / "src")
-    assert source_directories(spec, spec.layer("framework-middle")) == (root / "src",)
-    assert source_directories(spec, spec.layer("base")) == ()
+    assert directories(spec, spec.layer("app-top")) == (root, root / "parts", root / "src")
+    assert directories(spec, spec.layer("framework-middle")) == (root / "src",)
+    assert directories(spec, spec.layer("base")) == ()

@@ -142,6 +142,7 @@ def test_hatch_vcs_and_build_hooks(
     record = read_record(where)
     assert record is not None
     assert record.generated == ("demo_it/_version.py", "demo_it/page.txt")
+    assert record.roots == ("",)
     assert current_wheel(where) == wheel
 
     (root / "README.md").write_text("x")
@@ -209,3 +210,20 @@ def test_a_backend_that_is_nowhere(tmp_path: Path, backends: Path) -> None:
     )
     with pytest.raises(BuildError, match=r"(?s)cannot be built by .*hatchlong.*`uv build --wheel`"):
         built(place(tmp_path), backends)
+
+
+def test_where_its_modules_came_from(tmp_path: Path, backends: Path) -> None:
+    """Wherever the backend was told to look, and whatever else looks like them."""
+    require_backend(backends, "setuptools")
+    for name in ("lib/demo_it/__init__.py", "lib/demo_it/a.py", "old/demo_it/__init__.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    (tmp_path / "py").mkdir()
+    (tmp_path / "py" / "single.py").write_text("X = 1\n")
+    where = '[tool.setuptools]\npackages = ["demo_it"]\npy-modules = ["single"]\n'
+    where += '[tool.setuptools.package-dir]\ndemo_it = "lib/demo_it"\nsingle = "py"\n"" = "py"\n'
+    (tmp_path / "pyproject.toml").write_text(pyproject("setuptools") + where)
+    built(place(tmp_path), backends)
+    record = read_record(place(tmp_path))
+    assert record is not None
+    assert record.roots == ("lib/", "py/")

@@ -102,7 +102,7 @@ def _thin(run: Run, layer: LayerSpec) -> _Thin:
         layers={name: run.layout.environment(name, run.platform) for name in names},
         scheme=Scheme(platform=run.platform, python=_python(run, layer)),
         layer=layer,
-        sources=source_directories(run.spec, layer),
+        sources=source_directories(run.spec, layer, run.layout),
     )
 
 

@@ -12,10 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from venvlayers.layout import Layout
+from venvlayers.project.model import ProjectPlace
+from venvlayers.project.record import read_record
 from venvlayers.spec.model import LayerSpec, StackSpec
+from venvlayers.workflow.project import project_place
 
 
-def source_directories(spec: StackSpec, layer: LayerSpec) -> tuple[Path, ...]:
+def source_directories(spec: StackSpec, layer: LayerSpec, layout: Layout) -> tuple[Path, ...]:
     """Return the directories that come first on the path of *layer*, absolute, in order.
 
     They hold the layer's own modules, and the project's packages if it or a layer below
@@ -23,15 +27,16 @@ def source_directories(spec: StackSpec, layer: LayerSpec) -> tuple[Path, ...]:
     """
     found = [module.path.parent for module in layer.modules]
     if spec.has_project(layer):
-        found += project_directories(spec.root)
+        found += project_directories(spec.root, project_place(spec, layout))
     return tuple(dict.fromkeys(found))
 
 
-def project_directories(root: Path) -> tuple[Path, ...]:
+def project_directories(root: Path, place: ProjectPlace | None) -> tuple[Path, ...]:
     """Return the directories that the packages of the project at *root* are imported from.
 
-    They are hatchling's ``dev-mode-dirs`` if it says so; else ``src``, or *root* itself
-    for a package or a module beside the ``pyproject.toml``.
+    They are hatchling's ``dev-mode-dirs`` if it says so; else those that the modules of its
+    wheel came from; else ``src``, or *root* itself for a package or a module beside the
+    ``pyproject.toml``.
     """
     try:
         document = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
@@ -39,6 +44,9 @@ def project_directories(root: Path) -> tuple[Path, ...]:
         return ()
     if configured := tuple(_configured(document)):
         return tuple(root / directory for directory in configured)
+    record = read_record(place) if place else None
+    if record and record.roots:
+        return tuple(root / directory for directory in record.roots)
     name = _at(document, "project", "name")
     return tuple(_usual(root, name)) if isinstance(name, str) else ()
 

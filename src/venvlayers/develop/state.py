@@ -78,7 +78,9 @@ def current_record(wanted: Wanted) -> Record:
             "fingerprint": _fingerprint(run, states[layer.runtime_name]),
             "launch": str(layer.launch),
             "scripts": [None if below.scripts is None else list(below.scripts) for below in layers],
-            "sources": [str(directory) for directory in source_directories(run.spec, layer)],
+            "sources": [
+                str(directory) for directory in source_directories(run.spec, layer, run.layout)
+            ],
             "files": files,
         }
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ class Record:
         python: The Python that ran the build backend; decides for wheels that are not pure.
         files: The hashes of those sources.
         generated: Ignored files that got into it.
+        roots: The directories that its modules came from, relative to the project, with ``/``.
         wheel: The wheel.
     """
 
@@ -37,6 +38,7 @@ class Record:
     python: str
     files: Mapping[str, SourceFile]
     generated: tuple[str, ...]
+    roots: tuple[str, ...]
     wheel: ProjectWheel
 
 
@@ -85,12 +87,15 @@ def _parsed(document: Mapping[str, Any], store: Path) -> Record:
         python=document["python"],
         files=files,
         generated=tuple(document["generated"]),
+        roots=tuple(document["roots"]),
         wheel=wheel,
     )
 
 
-def write_record(place: ProjectPlace, sources: Sources, wheel: ProjectWheel) -> None:
-    """Record *wheel*, which is in place, and the sources that it was made from.
+def write_record(
+    place: ProjectPlace, sources: Sources, wheel: ProjectWheel, roots: Sequence[str]
+) -> None:
+    """Record *wheel*, which is in place, the sources that it was made from, and where they are.
 
     Raises:
         OSError: It cannot be written.
@@ -104,6 +109,7 @@ def write_record(place: ProjectPlace, sources: Sources, wheel: ProjectWheel) -> 
         "python": running_python(),
         "files": files,
         "generated": sorted(sources.generated),
+        "roots": list(roots),
         "wheel": {**asdict(wheel), "path": wheel.path.name},
     }
     write_text(place.store / _FILE, json_text({**document, "record_hash": sha256_json(document)}))

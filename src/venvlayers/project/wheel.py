@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from venvlayers.errors import BuildError
 from venvlayers.files import os_reason, private_directory, replace_directory, sha256_json
 from venvlayers.project.model import ProjectPlace, ProjectWheel
 from venvlayers.project.record import write_record
-from venvlayers.project.sources import Sources, read_sources
+from venvlayers.project.sources import SourceFile, Sources, read_sources
 from venvlayers.spec.names import normalised
 from venvlayers.uv import Uv, UvFailure
 
@@ -71,7 +72,7 @@ def build_wheel(place: ProjectPlace, maker: WheelMaker) -> ProjectWheel:
             wheel.path.rename(new / wheel.path.name)
             replace_directory(new, place.store)
             kept = replace(wheel, path=place.store / wheel.path.name)
-            write_record(place, sources, kept)
+            write_record(place, sources, kept, _roots(sources.files, kept.path))
             return kept
     except OSError as error:
         raise BuildError(f"the wheel of {place.name} cannot be made: {os_reason(error)}") from error
@@ -105,6 +106,24 @@ def _sources_after(place: ProjectPlace, before: Sources, wheel: ProjectWheel) ->
     with zipfile.ZipFile(wheel.path) as archive:
         generated = sorted(_generated(place.root, files.files, archive.namelist()))
     return read_sources(place, known=files.known, generated=generated)
+
+
+def _roots(sources: Mapping[str, SourceFile], wheel: Path) -> list[str]:
+    """Return the directories of the project that the wheel's modules were taken from.
+
+    For each package the one with most of its files, as there may be copies of some.
+    """
+    by_name: dict[str, list[tuple[str, str]]] = {}
+    for path, file in sources.items():
+        by_name.setdefault(path.rpartition("/")[2], []).append((path, file.hash))
+    votes: dict[str, Counter[str]] = {}
+    with zipfile.ZipFile(wheel) as archive:
+        for path, digest, _executable in _rows(archive):
+            for source, content in by_name.get(path.rpartition("/")[2], ()):
+                if f"/{source}".endswith(f"/{path}") and content == f"sha256:{digest}":
+                    package = votes.setdefault(path.partition("/")[0], Counter())
+                    package[source.removesuffix(path)] += 1
+    return sorted({max(tops, key=lambda top: (tops[top], -len(top))) for tops in votes.values()})
 
 
 def _generated(root: Path, sources: Iterable[str], names: Sequence[str]) -> Iterator[str]:
