@@ -74,6 +74,10 @@ def test_each_kind_goes_behind_its_own(stack: Path) -> None:
         *("base", "old", "framework-middle", "framework-upper", "app-top")
     ]
     top = spec.layer("app-top")
+    assert str(top.launch) == "app"
+    launched = ("application", "site", "--launch", "web.cli:main", "--runtime", "base")
+    venvstacks("add", *launched, cwd=root, check=True)
+    assert str(load(stack).layer("app-site").launch) == "web.cli:main"
     assert top.requirements == ("a>=1", "b")
     assert [platform.name for platform in top.platforms] == ["linux_x86_64"]
 

@@ -45,6 +45,7 @@ def init(directory: Path, *, standalone: bool) -> None:
 @click.option("--framework", "frameworks", multiple=True, help="A framework below; repeatable.")
 @click.option("--python", help="Of a runtime, such as cpython@3.12.")
 @click.option("--launch-module", help="Of an application: a .py file, or a package to run.")
+@click.option("--launch", help="Of an application: a module, a function or a script to run.")
 @click.option("--platform", "platforms", multiple=True, help="What it is for; repeatable.")
 @click.argument("kind", type=click.Choice(list(_KINDS)))
 @click.argument("name")
@@ -59,6 +60,7 @@ def add(
     frameworks: tuple[str, ...],
     python: str | None,
     launch_module: str | None,
+    launch: str | None,
     platforms: tuple[str, ...],
 ) -> None:
     """Declare another layer, a runtime, framework or application called NAME.
@@ -77,6 +79,7 @@ def add(
         frameworks=frameworks,
         python=python,
         launch_module=launch_module,
+        launch=launch,
         platforms=platforms,
     )
     click.echo(f"added to {add_layer(spec, layer)}: {kind} {name}")

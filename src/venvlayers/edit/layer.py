@@ -25,7 +25,8 @@ class NewLayer:
         runtime: The runtime that it is on.
         frameworks: The frameworks that it is on.
         python: What a runtime asks for.
-        launch_module: What starts an application.
+        launch_module: What starts an application, of the project.
+        launch: What starts it, of what its layers have.
         platforms: What it is made for; empty for what the layers below are made for.
     """
 
@@ -36,6 +37,7 @@ class NewLayer:
     frameworks: tuple[str, ...] = ()
     python: str | None = None
     launch_module: str | None = None
+    launch: str | None = None
     platforms: tuple[str, ...] = ()
 
     @property
@@ -45,6 +47,7 @@ class NewLayer:
             "name": self.name,
             "python_implementation": self.python,
             "launch_module": self.launch_module,
+            "launch": self.launch,
             "runtime": self.runtime,
             "frameworks": list(self.frameworks),
             "platforms": list(self.platforms),
