@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from support.compare import assert_same_archives
+from support.hatch import Hatch
 from support.index import Index
 from support.interpreters import VERSION, standalone_downloads
 from support.projects import Project
@@ -408,3 +409,19 @@ def test_the_same_bytes_from_any_host(project: Project, tmp_path: Path) -> None:
             assert_same_archives(layer.archive, place / "dist" / layer.archive.name)
         for said in (f"SHA256SUMS-{here}", f"__venvstacks__/venvstacks-{here}.json"):
             assert (place / "dist" / said).read_bytes() == (project.dist / said).read_bytes()
+
+
+def test_hatch_makes_them_too(project: Project, hatch: Hatch) -> None:
+    """Its target says which; a job that says otherwise is heard first."""
+    tool = project.read_pyproject()["tool"]
+    target = {"platforms": ["linux_aarch64", "win_amd64"]}
+    tool["hatch"] = {"build": {"targets": {"venvstacks": target}}}
+    project.write_pyproject(tool)
+    result = hatch("build", "-t", "venvstacks", cwd=project.root)
+    assert list(manifests(project)) == target["platforms"]
+    assert "dist/__venvstacks__/index.json" in result.output
+    environment = {"VENVSTACKS_PLATFORMS": "macosx_arm64"}
+    hatch("build", "-t", "venvstacks", cwd=project.root, env=environment)
+    assert list(manifests(project)) == ["linux_aarch64", "macosx_arm64", "win_amd64"]
+    hatch("build", "-c", "-t", "venvstacks:lock", cwd=project.root)
+    assert not list(project.dist.rglob("*.*"))

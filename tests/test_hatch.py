@@ -218,12 +218,16 @@ def test_outputs_without_the_platform_in_their_names(
 
 def test_an_option_of_the_wrong_type(shared: Hatch, published_project: Project) -> None:
     tool = published_project.read_pyproject()["tool"]
-    tool["hatch"] = {"build": {"targets": {"venvstacks": {"tag-outputs": "no"}}}}
+    options = {"tag-outputs": "no", "platforms": "all", "platfroms": []}
+    tool["hatch"] = {"build": {"targets": {"venvstacks": options}}}
     published_project.write_pyproject(tool)
     result = shared("build", "-t", "venvstacks", cwd=published_project.root, check=False)
     assert result.returncode == 3
-    where = "tool.hatch.build.targets.venvstacks.tag-outputs"
-    assert f"{where}: must be true or false" in result.output.replace("\n", " ")
+    where = "tool.hatch.build.targets.venvstacks"
+    said = result.output.replace("\n", " ")
+    assert f"{where}.tag-outputs: must be true or false" in said
+    assert f"{where}.platforms: must be an array of names" in said
+    assert f"{where}.platfroms: unknown key (did you mean 'platforms'?)" in said
     assert "Traceback" not in result.output
 
 
