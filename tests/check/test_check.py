@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from support.checked import checked_layer, found, report_on
+from support.checked import SITE, checked_layer, found, report_on
 from support.program_files import AARCH64, elf
 from venvlayers.check.check import require_sound
 from venvlayers.check.model import Severity
@@ -87,3 +89,15 @@ def test_long_lists_are_cut_in_sentences_only(tmp_path: Path) -> None:
 
 def test_an_empty_layer(tmp_path: Path) -> None:
     assert found(checked_layer(tmp_path)) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such a name")
+def test_names_that_are_not_utf_8(tmp_path: Path) -> None:
+    """Archives refuse them, with what to do; the check can speak of them all the same."""
+    layer = checked_layer(tmp_path)
+    site = layer.environment.path / SITE
+    site.mkdir(parents=True)
+    Path(os.fsdecode(os.fsencode(site) + b"/gr\xfcn.py")).touch()
+    (finding,) = report_on(layer).findings
+    assert finding.files == (f"{SITE}/gr\\udcfcn.py",)
+    str(finding).encode()

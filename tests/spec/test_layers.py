@@ -133,6 +133,32 @@ def test_b8_values_of_other_types(tmp_path: Path) -> None:
     ]
 
 
+def test_findings_that_are_accepted(tmp_path: Path) -> None:
+    line = 'accepted-findings = ["other-python", "missing-library:libcuda.so.*"]'
+    spec = stack(tmp_path, RUNTIME, framework("a", line))
+    accepted = spec.layer("framework-a").accepted_findings
+    assert [str(entry) for entry in accepted] == ["other-python:*", "missing-library:libcuda.so.*"]
+    assert spec.layer("base").accepted_findings == ()
+
+
+def test_findings_that_there_are_not(tmp_path: Path) -> None:
+    line = 'accepted_findings = ["missing-libary:x", "all", "record:", 1]'
+    found = mistakes(tmp_path, RUNTIME, line)
+    assert found[:2] == [
+        "runtimes[0].accepted_findings[3]: must be a string, not an integer",
+        (
+            "runtimes[0].accepted_findings[0]: unknown kind of finding 'missing-libary' (did you mean"
+            " 'missing-library'?)"
+        ),
+    ]
+    assert found[2].startswith(
+        "runtimes[0].accepted_findings[1]: unknown kind of finding 'all' (one of foreign-module, "
+    )
+    assert found[3:] == [
+        "runtimes[0].accepted_findings[2]: has no pattern after the colon (write 'record')"
+    ]
+
+
 @pytest.mark.parametrize("declared", ["cpython@3.11.7", "pypy@3.11", "pypy@3.11.15"])
 def test_c1_pythons_that_there_are(tmp_path: Path, declared: str) -> None:
     """C1: PyPy by the version of the Python that it implements, as pbs-installer has it."""

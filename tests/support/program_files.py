@@ -5,10 +5,22 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
+from venvlayers.platforms import Platform
+
 X86_64, AARCH64, I386 = 62, 183, 3
 """Machines of ELF files."""
 MACH_X86_64, MACH_ARM64 = 0x01000007, 0x0100000C
 PE_AMD64, PE_ARM64, PE_X86 = 0x8664, 0xAA64, 0x014C
+
+_MACHINES = {"arm64": MACH_ARM64, "aarch64": AARCH64, "AMD64": PE_AMD64, "ARM64": PE_ARM64}
+
+
+def binary(platform: Platform, note: str = "") -> bytes:
+    """Return a library for *platform* that needs nothing, with *note* in it."""
+    if platform.sys_platform == "darwin":
+        return mach_o(machine=_MACHINES.get(platform.machine, MACH_X86_64), exports=note)
+    machine = _MACHINES.get(platform.machine, X86_64)
+    return (pe if platform.is_windows else elf)(machine=machine, exports=note)
 
 
 class _Strings:

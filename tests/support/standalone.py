@@ -11,7 +11,7 @@ import pprint
 from collections.abc import Mapping
 from pathlib import Path
 
-from support.binaries import binary
+from support.program_files import binary
 from venvlayers.platforms import Platform, PythonVersion
 
 Tree = Mapping[str, bytes | str]

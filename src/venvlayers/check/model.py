@@ -114,6 +114,11 @@ def _some(names: tuple[str, ...], most: int) -> str:
     return f"{shown} (and {more} more)" if more > 0 else shown
 
 
+def _spelt(path: str) -> str:
+    """Return a path as text can have it: names need not be UTF-8."""
+    return path.encode("utf-8", "backslashreplace").decode()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What was found in one layer.
@@ -154,7 +159,7 @@ def merged(findings: Iterable[Finding]) -> list[Finding]:
     found = [
         replace(
             same,
-            files=tuple(sorted({path for finding in some for path in finding.files})),
+            files=tuple(sorted({_spelt(path) for finding in some for path in finding.files})),
             about=tuple(sorted({name for finding in some for name in finding.about})),
         )
         for same, some in alike.items()

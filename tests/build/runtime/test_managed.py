@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from support.binaries import binary
 from support.interpreters import BUILD, VERSION, Downloads, standalone_downloads
+from support.program_files import binary
 from support.pypy import STAND_IN, can_fetch, stand_in_downloads
 from support.runtime_layers import Said, assert_clean, contents, files_with, names_in, portrait
 from venvlayers.build.runtime.caches import download_cache
