@@ -147,8 +147,8 @@ def test_findings_that_there_are_not(tmp_path: Path) -> None:
     assert found[:2] == [
         "runtimes[0].accepted_findings[3]: must be a string, not an integer",
         (
-            "runtimes[0].accepted_findings[0]: unknown kind of finding 'missing-libary' (did you mean"
-            " 'missing-library'?)"
+            "runtimes[0].accepted_findings[0]: unknown kind of finding 'missing-libary' (did"
+            " you mean 'missing-library'?)"
         ),
     ]
     assert found[2].startswith(
