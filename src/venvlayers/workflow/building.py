@@ -63,7 +63,8 @@ def build_stage(
     built: list[dict[str, _Building]] = []
     try:
         for one, orders in work:
-            built.append(_submitted(pool, one, orders))
+            built.append({})
+            _submit(pool, one, orders, built[-1])
         waiting = [future for here in built for future in here.values()]
         while waiting:
             done, _ = wait(waiting, return_when=FIRST_COMPLETED)
@@ -90,15 +91,18 @@ def _orders(
     return orders
 
 
-def _submitted(pool: ThreadPoolExecutor, run: Run, orders: Iterable[Order]) -> dict[str, _Building]:
-    """Have the environments for one platform built, and return what is being built, by name."""
+def _submit(
+    pool: ThreadPoolExecutor, run: Run, orders: Iterable[Order], built: dict[str, _Building]
+) -> None:
+    """Have the environments for one platform built, and note in *built* what was begun, by name.
+
+    At once, for Ctrl-C can come in between, and what was begun is to be waited for.
+    """
     context = build_context(run)
-    built: dict[str, _Building] = {}
     for order in orders:
         # In this order, so what a task waits for has begun before it.
         lower = [built[name] for name in order.layer.lower if name in built]
         built[order.layer.env_name] = pool.submit(_built, run, order, context, lower)
-    return built
 
 
 def final_targets(
