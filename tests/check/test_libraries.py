@@ -7,11 +7,12 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from support.checked import checked_layer, found, report_on
-from support.layers import Program
+from support.layers import FileContent, Program
 from support.program_files import elf, mach_o, pe
 from venvlayers.check.base import is_of_system
 from venvlayers.check.patterns import matches_end
 from venvlayers.platforms import PLATFORMS, Platform, Targets
+from venvlayers.spec.model import LayerKind
 
 MODULE = "pkg/_m.abi3.so"
 MAC, WINDOWS = PLATFORMS["macosx_arm64"], PLATFORMS["win_amd64"]
@@ -232,6 +233,20 @@ def test_what_only_a_plug_in_needs_newer_is_a_note(tmp_path: Path) -> None:
     content = elf(versions=[("libc.so.6", "GLIBC_2.34")])
     layer = checked_layer(tmp_path, {"pkg": {"pkg/libplugin.so": content}})
     assert [entry[:2] for entry in found(layer)] == [("note", "newer-system")]
+
+
+def test_what_an_interpreter_of_this_machine_needs(tmp_path: Path) -> None:
+    program = elf("libssl.so.3", versions=[("libc.so.6", "GLIBC_2.35")])
+    others: dict[str, FileContent] = {"bin/python3.12": Program(program)}
+    layer = checked_layer(tmp_path, others=others, kind=LayerKind.RUNTIME, name="base")
+    texts = sorted(text for _, _, text in found(layer))
+    assert [text.partition("; ")[2] for text in texts] == [
+        'raise its `linux_target`, or use `runtime-source = "managed"` [newer-system]',
+        (
+            'it has to be there where the layer runs; with `runtime-source = "managed"` it is'
+            " [missing-library]"
+        ),
+    ]
 
 
 @pytest.mark.parametrize("platform", [MAC, WINDOWS], ids=str)

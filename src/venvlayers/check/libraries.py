@@ -180,11 +180,13 @@ def _missing(
         about=(library,),
         what=f"needs {{}}: not in any layer, and not on every "
         f"{inspection.platform.system.replace('Darwin', 'macOS')}",
-        remedy=_remedy(inspection, library),
+        remedy=_remedy(inspection, package, library),
     )
 
 
-def _remedy(inspection: Inspection, library: str) -> str:
+def _remedy(inspection: Inspection, package: str, library: str) -> str:
+    if inspection.is_runtime and not package:  # an interpreter of this machine
+        return 'it has to be there where the layer runs; with `runtime-source = "managed"` it is'
     if inspection.platform.is_windows and library.startswith(("msvcp", "vcomp", "concrt", "mfc")):
         return "where the layer runs, the Visual C++ Redistributable has to be installed"
     return "it has to be there where the layer runs, or to come with a package of the layer"

@@ -58,6 +58,9 @@ def _finding(
     key, oldest = "linux_target", f"glibc {_dotted(targets.glibc)}"
     if inspection.platform.sys_platform == "darwin":
         key, oldest = "macosx_target", f"macOS {_dotted(targets.macos)}"
+    other = "take another version of the package"
+    if inspection.is_runtime and not package:  # an interpreter of this machine
+        other = 'use `runtime-source = "managed"`'
     return Finding(
         kind=FindingKind.NEWER_SYSTEM,
         severity=Severity.WARNING if used else Severity.NOTE,
@@ -66,7 +69,7 @@ def _finding(
         files=paths,
         about=(name,),
         what=f"needs {{}}, and the layer is made for {oldest}",
-        remedy=f"raise its `{key}`, or take another version of the package",
+        remedy=f"raise its `{key}`, or {other}",
     )
 
 
