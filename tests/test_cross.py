@@ -28,6 +28,7 @@ from venvlayers.errors import BuildError, PythonUnavailableError, SelectionError
 from venvlayers.plan import Goal
 from venvlayers.platforms import PLATFORMS, PythonVersion, host_platform
 from venvlayers.request import LockPolicy, Request
+from venvlayers.selection import Choice
 from venvlayers.workflow import preview, requested
 from venvlayers.workflow.outcome import summary
 from venvlayers.workflow.status import planned_status
@@ -202,6 +203,27 @@ def test_platforms_that_there_are_not(project: Project, monkeypatch: pytest.Monk
     monkeypatch.setenv("VENVSTACKS_PLATFORMS", "everything")
     with pytest.raises(SelectionError, match="VENVSTACKS_PLATFORMS: there is no platform"):
         chosen(project)
+
+
+def test_a_machine_that_no_layer_is_made_for(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Layers for others can be made on it."""
+    run(project, Goal.LOCK)
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    with pytest.raises(BuildError, match="name the platforms that layers are to be made for"):
+        chosen(project)
+    assert chosen(project, platforms=("win_amd64",)) == ["win_amd64"]
+
+
+def test_all_platforms_of_nothing(project: Project) -> None:
+    choice = Choice(include=("nothing",), allow_missing=True)
+    request = asked(project, platforms=("all",), choice=choice)
+    assert preview(request, Messages().reporter).steps == ()
+    disabled = {"name": "base", "requirements": [], "platforms": []}
+    project.set_stack({"runtimes": [disabled]})
+    with pytest.raises(BuildError, match="no layer is made for"):
+        chosen(project, platforms=("all",))
 
 
 def test_outputs_of_platforms_have_names_of_their_own(project: Project) -> None:

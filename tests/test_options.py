@@ -59,8 +59,10 @@ def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def parsed(command: str, *arguments: str | Path) -> dict[str, Any]:
     """Return the values of all options, as the subcommand is called with them."""
-    context = cli.commands[command].make_context(command, [str(text) for text in arguments])
-    return context.params
+    given = [str(text) for text in arguments]
+    # Below its group, as it is called: a command remembers the names of its help option.
+    with cli.make_context("venvstacks", [command]) as group:
+        return cli.commands[command].make_context(command, given, parent=group).params
 
 
 def asked(command: str, *arguments: str | Path) -> Request:
@@ -386,6 +388,14 @@ def test_locked(how: str, unbuilt_project: Project, monkeypatch: pytest.MonkeyPa
 
 
 # Building.
+
+
+@pytest.mark.parametrize("command", ["build", "publish", "local-export"])
+def test_platform(command: str) -> None:
+    """Which they are is decided in `workflow/targets.py`."""
+    assert asked(command).platforms == ()
+    given = ("--platform", "win_amd64", "--platform", "all")
+    assert asked(command, *given).platforms == ("win_amd64", "all")
 
 
 def test_clean(published_project: Project) -> None:
