@@ -12,7 +12,8 @@ from venvlayers.plan import Goal
 from venvlayers.platforms import PLATFORMS
 from venvlayers.request import LockPolicy, Request
 from venvlayers.selection import Choice, Extent, Operations, Selection, related, select
-from venvlayers.spec.model import LayerKind, LayerSpec, StackSpec
+from venvlayers.spec.kinds import LayerKind
+from venvlayers.spec.model import LayerSpec, StackSpec
 
 NO, IF_NEEDED, YES = Extent.NO, Extent.IF_NEEDED, Extent.YES
 LAYERS = ("base", "framework-left", "framework-right", "app-both", "app-left")

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))  # of this checkout, whether or not it is installed
 
 from venvlayers.spec.keys import LAYERS, STACK, Key  # noqa: E402
-from venvlayers.spec.model import LayerKind  # noqa: E402
+from venvlayers.spec.kinds import LayerKind  # noqa: E402
 from venvlayers.spec.schema import SHIPPED, table_schema  # noqa: E402
 
 REFERENCE = ROOT / "docs" / "reference.md"

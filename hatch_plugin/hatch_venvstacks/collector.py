@@ -13,7 +13,7 @@ from typing import Any
 from hatch.env.collectors.plugin.interface import EnvironmentCollectorInterface
 
 from venvlayers.develop.layers import DeclaredLayer, declared_layers
-from venvlayers.spec.model import LayerKind
+from venvlayers.spec.kinds import LayerKind
 
 _TYPE = "venvstacks"
 _OF_HATCH = ("default", "system")

@@ -11,14 +11,16 @@ import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hatch.env.plugin.interface import EnvironmentInterface
 
 from hatch_venvstacks.host import abort, failures, line_reporter
 from venvlayers.develop.record import BYTECODE, Wanted, digest, read_record
 from venvlayers.errors import SelectionError
-from venvlayers.report import LineReporter
+
+if TYPE_CHECKING:
+    from venvlayers.report import LineReporter
 
 _NOT_OURS = (
     "dependencies",

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from venvlayers.errors import VenvstacksError
-from venvlayers.report import Kind, LineReporter
+
+if TYPE_CHECKING:
+    from venvlayers.report import Kind, LineReporter
 
 _INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
 
@@ -31,6 +33,7 @@ class Host(Protocol):
 
 def line_reporter(host: Host, verbosity: int) -> LineReporter:
     """Return a reporter that says everything through *host*."""
+    from venvlayers.report import Kind, LineReporter  # noqa: PLC0415 - a warm run says nothing
 
     def write(kind: Kind, message: str) -> None:
         if kind is Kind.WARNING:

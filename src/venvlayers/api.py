@@ -24,7 +24,8 @@ from venvlayers.plan import Goal, Need, Plan, Step
 from venvlayers.report import Kind, LineReporter, Reporter, logged, silent
 from venvlayers.request import LockPolicy, Request
 from venvlayers.selection import Choice
-from venvlayers.spec.model import LayerKind, LayerSpec, StackSpec
+from venvlayers.spec.kinds import LayerKind
+from venvlayers.spec.model import LayerSpec, StackSpec
 from venvlayers.spec.parse import load, parse
 from venvlayers.workflow import perform, preview, requested
 from venvlayers.workflow.outcome import Outcome

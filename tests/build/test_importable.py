@@ -13,8 +13,9 @@ from venvlayers.build.launch import refuse_unlaunchable
 from venvlayers.build.scheme import Scheme
 from venvlayers.errors import BuildError
 from venvlayers.platforms import PLATFORMS, Interpreter, PythonVersion
+from venvlayers.spec.kinds import LayerKind
 from venvlayers.spec.launch import entry_point
-from venvlayers.spec.model import LayerKind, LayerSpec, SourceModule
+from venvlayers.spec.model import LayerSpec, SourceModule
 
 SCHEME = Scheme(
     platform=PLATFORMS["linux_x86_64"], python=Interpreter("cpython", PythonVersion(3, 12, 1))

@@ -16,7 +16,8 @@ from venvlayers.build.scripts import ScriptWriter
 from venvlayers.errors import BuildError
 from venvlayers.platforms import PLATFORMS, Interpreter, PythonVersion
 from venvlayers.report import Kind
-from venvlayers.spec.model import Launch, LayerKind, LayerSpec
+from venvlayers.spec.kinds import LayerKind
+from venvlayers.spec.model import Launch, LayerSpec
 
 PYTHON = Interpreter("cpython", PythonVersion(3, 12, 1))
 LINUX = Scheme(platform=PLATFORMS["linux_x86_64"], python=PYTHON)

@@ -13,7 +13,8 @@ import pytest
 from venvlayers.build.sources import AppModules, app_modules, module_files, module_hash
 from venvlayers.errors import BuildError
 from venvlayers.platforms import PLATFORMS
-from venvlayers.spec.model import LayerKind, LayerSpec, SourceModule
+from venvlayers.spec.kinds import LayerKind
+from venvlayers.spec.model import LayerSpec, SourceModule
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
 

@@ -169,7 +169,7 @@ def test_damaged_libraries(tmp_path: Path) -> None:
 
 def test_an_interpreters_own_modules_are_looked_at(tmp_path: Path) -> None:
     from support.layers import Link, Program  # noqa: PLC0415
-    from venvlayers.spec.model import LayerKind  # noqa: PLC0415
+    from venvlayers.spec.kinds import LayerKind  # noqa: PLC0415
 
     others = {
         "bin/python3.12": Program(elf("libc.so.6")),

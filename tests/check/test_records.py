@@ -11,7 +11,8 @@ from support.layers import FileContent, Link, Program
 from support.program_files import elf
 from venvlayers.build.sources import AppModules
 from venvlayers.project.model import ProjectWheel
-from venvlayers.spec.model import Launch, LayerKind
+from venvlayers.spec.kinds import LayerKind
+from venvlayers.spec.model import Launch
 
 MADE_IN = "/home/somebody/project/_build"
 

@@ -103,7 +103,7 @@ def test_every_way_to_start_an_application(published_project: Project, tmp_path:
         stack["applications"][0] |= launch
         published_project.set_stack(stack)
         made(published_project, place)
-        (layer,) = declared_layers(published_project.root)[2:]
+        (layer,) = declared_layers(published_project.pyproject)[2:]
         return layer.launch
 
     code = "import sys\ndef main(): print({}, *sys.argv)\nif __name__ == '__main__': main()\n"

@@ -11,7 +11,7 @@ from support.command import venvstacks
 from venvlayers.edit.edit import add_layer
 from venvlayers.edit.layer import NewLayer
 from venvlayers.errors import SpecError
-from venvlayers.spec.model import LayerKind
+from venvlayers.spec.kinds import LayerKind
 from venvlayers.spec.parse import load
 
 STACK = """\

@@ -10,8 +10,8 @@ import pytest
 
 from venvlayers.lock.inputs import LockInputs, difference, lock_inputs
 from venvlayers.platforms import PLATFORMS, PythonVersion, Targets
+from venvlayers.spec.kinds import LayerKind
 from venvlayers.spec.model import (
-    LayerKind,
     LayerSpec,
     PythonRequest,
     RuntimeSourceChoice,

@@ -19,7 +19,8 @@ from venvlayers.lock.available import relative_to_lock, with_wheels
 from venvlayers.lock.state import lock_states
 from venvlayers.plan import Goal
 from venvlayers.platforms import PLATFORMS, Interpreter, PythonVersion
-from venvlayers.spec.model import LayerKind, LayerSpec
+from venvlayers.spec.kinds import LayerKind
+from venvlayers.spec.model import LayerSpec
 
 MakeProject = Callable[..., Project]
 

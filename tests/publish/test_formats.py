@@ -36,7 +36,7 @@ from venvlayers.publish.tars import GzipTar, PlainTar, XzTar
 from venvlayers.publish.zips import Zip
 from venvlayers.publish.zstd import ZstdTar
 from venvlayers.report import silent
-from venvlayers.spec.model import LayerKind
+from venvlayers.spec.kinds import LayerKind
 
 MTIME = 1_700_000_001
 FORMATS: dict[str, Callable[..., ArchiveFormat]] = {

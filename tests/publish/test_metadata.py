@@ -18,7 +18,7 @@ from venvlayers.publish.manifest import (
     write_export_manifests,
 )
 from venvlayers.publish.metadata import archive_metadata, layer_metadata
-from venvlayers.spec.model import LayerKind
+from venvlayers.spec.kinds import LayerKind
 
 LINUX = PLATFORMS["linux_x86_64"]
 

@@ -27,7 +27,7 @@ from venvlayers.publish.outputs import Outputs, clean, published_before, publish
 from venvlayers.publish.publish import Kept, publish
 from venvlayers.publish.zstd import ZstdTar
 from venvlayers.report import Kind, LineReporter, silent
-from venvlayers.spec.model import LayerKind
+from venvlayers.spec.kinds import LayerKind
 
 as_root = pytest.mark.skipif(
     hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write everywhere"

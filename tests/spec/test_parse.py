@@ -9,7 +9,8 @@ import pytest
 
 from venvlayers.errors import SpecError
 from venvlayers.platforms import PLATFORMS
-from venvlayers.spec.model import LayerKind, RuntimeSourceChoice, StackSpec
+from venvlayers.spec.kinds import LayerKind
+from venvlayers.spec.model import RuntimeSourceChoice, StackSpec
 from venvlayers.spec.parse import load
 
 GOOD = """

@@ -17,7 +17,7 @@ from fastjsonschema import compile as compile_schema
 
 from venvlayers.errors import SpecError
 from venvlayers.spec.keys import LAYERS, STACK, ValueType
-from venvlayers.spec.model import LayerKind
+from venvlayers.spec.kinds import LayerKind
 from venvlayers.spec.parse import parse
 from venvlayers.spec.schema import SHIPPED, document_schema, table_schema, tool_schema
 

@@ -12,7 +12,7 @@ from venvlayers.build.model import Distribution
 from venvlayers.check.check import check_together, look
 from venvlayers.check.model import CheckedLayer, Report, Severity
 from venvlayers.platforms import PLATFORMS
-from venvlayers.spec.model import LayerKind
+from venvlayers.spec.kinds import LayerKind
 
 SITE = "lib/python3.12/site-packages"
 """Where packages are in layers made here, except on Windows."""

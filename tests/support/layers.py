@@ -13,7 +13,8 @@ from venvlayers.build.model import Distribution, LayerEnvironment
 from venvlayers.build.sources import AppModules
 from venvlayers.lock.model import PythonPin
 from venvlayers.platforms import PLATFORMS, PythonVersion
-from venvlayers.spec.model import Launch, LayerKind
+from venvlayers.spec.kinds import LayerKind
+from venvlayers.spec.model import Launch
 
 LOCKED_AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 """When every layer made here was locked."""

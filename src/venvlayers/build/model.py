@@ -11,7 +11,8 @@ from venvlayers.build.sources import AppModules, beyond_lock
 from venvlayers.lock.model import PythonPin
 from venvlayers.platforms import Platform
 from venvlayers.project.model import ProjectWheel
-from venvlayers.spec.model import Launch, LayerKind
+from venvlayers.spec.kinds import LayerKind
+from venvlayers.spec.model import Launch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from venvlayers.check.extensions import Extension, find_extensions
 from venvlayers.check.model import CheckedLayer
 from venvlayers.check.reading import exports_module, read_binary
 from venvlayers.platforms import Platform
-from venvlayers.spec.model import LayerKind
+from venvlayers.spec.kinds import LayerKind
 
 _VERSIONED = re.compile(r".*\.so\.[0-9.]+")
 

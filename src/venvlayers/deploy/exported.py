@@ -22,7 +22,7 @@ from venvlayers.publish.canonical_tar import archive_time
 from venvlayers.publish.manifest import file_name, listed_entries, manifest_path, metadata_path
 from venvlayers.publish.metadata import Metadata
 from venvlayers.publish.outputs import Packable
-from venvlayers.spec.model import LayerKind
+from venvlayers.spec.kinds import LayerKind
 
 _VERSION = 1
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from venvlayers.spec.model import LayerKind
+from venvlayers.spec.kinds import LayerKind
 
 _KINDS = {kind.value.removesuffix("s"): kind for kind in LayerKind}
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from venvlayers.spec.model import LayerKind
+from venvlayers.spec.kinds import LayerKind
 from venvlayers.spec.names import name_mistake
 from venvlayers.spec.sources import launch_module_mistake
 

@@ -11,7 +11,7 @@ from typing import Any
 import tomli_w
 
 from venvlayers.edit.insert import inserted, table_at
-from venvlayers.spec.model import LayerKind
+from venvlayers.spec.kinds import LayerKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

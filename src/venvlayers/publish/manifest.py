@@ -15,7 +15,7 @@ from typing import Any
 from venvlayers.files import json_text, write_text
 from venvlayers.platforms import PLATFORMS, Platform
 from venvlayers.publish.metadata import Metadata
-from venvlayers.spec.model import LayerKind
+from venvlayers.spec.kinds import LayerKind
 
 METADATA_DIR = "__venvstacks__"
 """The directory beside the archives that holds everything said about them."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from venvlayers.build.model import LayerEnvironment
 from venvlayers.publish.format import WrittenArchive
-from venvlayers.spec.model import LayerKind
+from venvlayers.spec.kinds import LayerKind
 
 Metadata = dict[str, Any]
 """A JSON object."""

@@ -36,7 +36,7 @@ from venvlayers.publish.manifest import (
 )
 from venvlayers.publish.metadata import Metadata
 from venvlayers.publish.state import Recipe, Record, read_records
-from venvlayers.spec.model import LayerKind
+from venvlayers.spec.kinds import LayerKind
 
 _FULL = "make room there, or choose another output directory"
 _FORBIDDEN = "choose an output directory that you may write to"

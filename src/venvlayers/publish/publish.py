@@ -37,7 +37,7 @@ from venvlayers.publish.outputs import (
 )
 from venvlayers.publish.state import Recipe, Record, read_records, write_records
 from venvlayers.report import Kind, Reporter, human_size
-from venvlayers.spec.model import LayerKind
+from venvlayers.spec.kinds import LayerKind
 from venvlayers.transaction import put_in_place, staging_directory
 
 

@@ -12,7 +12,8 @@ from enum import Enum
 from typing import Any
 
 from venvlayers.platforms import PLATFORMS
-from venvlayers.spec.model import FindingKind, LayerKind, RuntimeSourceChoice
+from venvlayers.spec.kinds import LayerKind
+from venvlayers.spec.model import FindingKind, RuntimeSourceChoice
 
 
 class ValueType(Enum):

@@ -16,9 +16,10 @@ from venvlayers.platforms import PLATFORMS, Platform
 from venvlayers.spec.groups import ProjectNeeds
 from venvlayers.spec.indexes import Inherited, read_package_indexes, read_priority_indexes
 from venvlayers.spec.keys import LAYERS, getter_names
+from venvlayers.spec.kinds import LayerKind
 from venvlayers.spec.launch import ProjectScripts, read_launch
 from venvlayers.spec.linearize import NoOrderError, linearize
-from venvlayers.spec.model import LayerKind, LayerSpec, ProjectSpec, ProjectUse
+from venvlayers.spec.model import LayerSpec, ProjectSpec, ProjectUse
 from venvlayers.spec.modules import read_launch_module, read_support_modules
 from venvlayers.spec.names import name_mistake, same_directory_key
 from venvlayers.spec.project import read_project, refuse_computed_version, refuse_itself

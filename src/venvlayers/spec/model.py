@@ -14,19 +14,7 @@ from typing import Any
 
 from venvlayers.errors import Problem
 from venvlayers.platforms import DEFAULT_TARGETS, Interpreter, Platform, PythonVersion, Targets
-
-
-class LayerKind(Enum):
-    """The three kinds of layer; the value is the name of its table."""
-
-    RUNTIME = "runtimes"
-    FRAMEWORK = "frameworks"
-    APPLICATION = "applications"
-
-    @property
-    def prefix(self) -> str:
-        """What the names of this kind's environments begin with."""
-        return {"runtimes": "", "frameworks": "framework-", "applications": "app-"}[self.value]
+from venvlayers.spec.kinds import LayerKind
 
 
 class RuntimeSourceChoice(Enum):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from venvlayers.spec.model import LayerKind
+from venvlayers.spec.kinds import LayerKind
 
 _WINDOWS_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 _PYTHON = re.compile(r"(python|pypy|pythonw|pypyw)[0-9.]*(\.exe)?", re.IGNORECASE)

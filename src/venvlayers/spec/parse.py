@@ -16,9 +16,10 @@ from venvlayers.errors import Problem, SpecError
 from venvlayers.platforms import PLATFORMS
 from venvlayers.spec.groups import project_needs
 from venvlayers.spec.keys import STACK, getter_names
+from venvlayers.spec.kinds import LayerKind
 from venvlayers.spec.launch import project_scripts
 from venvlayers.spec.layers import LayerReader
-from venvlayers.spec.model import LayerKind, StackSpec
+from venvlayers.spec.model import StackSpec
 from venvlayers.spec.options import read_options
 from venvlayers.spec.project import project_spec
 from venvlayers.spec.table import Findings, Table, did_you_mean

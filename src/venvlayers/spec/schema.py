@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from venvlayers.spec.keys import LAYERS, STACK, Key, ValueType
-from venvlayers.spec.model import LayerKind
+from venvlayers.spec.kinds import LayerKind
 
 SHIPPED = Path(__file__).with_name("venvstacks.schema.json")
 """The file with `table_schema`, made by ``tools/generate.py``."""

@@ -15,7 +15,8 @@ from venvlayers.plan import OUTPUT_ACTIONS, Goal, Need, Plan, Step
 from venvlayers.report import Kind, Reporter
 from venvlayers.request import Request
 from venvlayers.selection import Extent, Operations, related
-from venvlayers.spec.model import LayerKind, LayerSpec, StackSpec
+from venvlayers.spec.kinds import LayerKind
+from venvlayers.spec.model import LayerSpec, StackSpec
 from venvlayers.spec.parse import load
 from venvlayers.workflow.outlook import make_plan
 from venvlayers.workflow.project import told
