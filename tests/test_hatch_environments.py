@@ -6,10 +6,12 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
 from support.deployments import Deployment, layers
 from support.hatch import Hatch
@@ -53,6 +55,21 @@ def recording_uv(directory: Path) -> tuple[dict[str, str], Path]:
     return {"VENVSTACKS_UV": str(program)}, started
 
 
+WARM = {
+    *(f"hatch_venvstacks.{name}" for name in ("collector", "environment", "host")),
+    *("venvlayers", "venvlayers.errors", "venvlayers.files"),
+    *("venvlayers.develop", "venvlayers.develop.layers", "venvlayers.develop.record"),
+    *("venvlayers.spec", "venvlayers.spec.kinds", "venvlayers.spec.names"),
+}
+"""All that we import to find an environment up to date: 10 ms, of which most is Python's own."""
+
+
+def imported(importtime: str) -> set[str]:
+    """Return the modules that ``-X importtime`` tells of: those of ``import`` statements."""
+    lines = [line for line in importtime.splitlines() if line.startswith("import time:")]
+    return {line.rpartition("|")[2].strip() for line in lines}
+
+
 def layers_written(project: Project) -> dict[str, int]:
     build = project.root / "_build"
     return {str(path): path.lstat().st_mtime_ns for path in sorted(build.rglob("*"))}
@@ -81,6 +98,14 @@ def test_every_layer_has_an_environment(
     assert python.output == "edited\n"
     assert not started.exists(), started.read_text()
     assert layers_written(project) == before, "what is published stays as it was built"
+
+    timed = hatched("run", "app-top:python", "-V", cwd=project.root, options=("-X", "importtime"))
+    modules = imported(timed.stderr)
+    assert {name for name in modules if name.startswith(("hatch_venvstacks", "venvlayers"))} == WARM
+    ours = {Requirement(text).name.replace("-", "_") for text in requires("hatch-venvstacks") or ()}
+    of_hatch = {"click", "hatchling", "packaging", "platformdirs", "pluggy", "rich"}
+    assert {name.partition(".")[0] for name in modules} & ours <= of_hatch
+    assert "packaging.pylock" not in modules
 
     tried = hatched("run", "base:python", "-c", "import roof", cwd=project.root, check=False)
     assert tried.returncode != 0

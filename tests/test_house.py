@@ -107,7 +107,8 @@ def test_what_hatch_asks_every_time_imports_little(tmp_path: Path) -> None:
     for module, heavy in (
         ("hatch_venvstacks.hooks", {"hatch", "venvlayers"}),
         ("venvlayers.develop.record", {"venvlayers.plan", "venvlayers.spec", "subprocess"}),
-        ("venvlayers.develop.layers", {"venvlayers.plan", "venvlayers.uv", "subprocess"}),
+        ("venvlayers.develop.layers", {"dataclasses", "venvlayers.platforms", "subprocess"}),
+        ("hatch_venvstacks.host", {"venvlayers.report", "venvlayers.files"}),
     ):
         command = [sys.executable, "-P", "-c", f"import sys, {module}; print(*sys.modules)"]
         result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)

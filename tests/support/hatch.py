@@ -65,7 +65,12 @@ class Hatch:
     environment: Mapping[str, str] = field(repr=False)
 
     def __call__(
-        self, *arguments: str, cwd: Path, env: Mapping[str, str] | None = None, check: bool = True
+        self,
+        *arguments: str,
+        cwd: Path,
+        env: Mapping[str, str] | None = None,
+        check: bool = True,
+        options: tuple[str, ...] = (),
     ) -> Result:
         """Run ``hatch *arguments*`` in *cwd*.
 
@@ -74,10 +79,11 @@ class Hatch:
             cwd: The project's directory.
             env: Variables in addition to the isolated environment.
             check: Whether a non-zero exit fails the test.
+            options: For the Python that runs it.
         """
         started = time.perf_counter()
         completed = subprocess.run(
-            [sys.executable, "-m", "hatch", *arguments],
+            [sys.executable, *options, "-m", "hatch", *arguments],
             cwd=cwd,
             env={**self.environment, **(env or {})},
             stdin=subprocess.DEVNULL,
