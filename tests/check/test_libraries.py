@@ -12,7 +12,7 @@ from support.program_files import elf, mach_o, pe
 from venvlayers.check.base import is_of_system
 from venvlayers.check.patterns import matches_end
 from venvlayers.platforms import PLATFORMS, Platform, Targets
-from venvlayers.spec.model import LayerKind
+from venvlayers.spec.kinds import LayerKind
 
 MODULE = "pkg/_m.abi3.so"
 MAC, WINDOWS = PLATFORMS["macosx_arm64"], PLATFORMS["win_amd64"]
