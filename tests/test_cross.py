@@ -103,8 +103,11 @@ def archives_of(project: Project) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(project.dist.glob("*.tar.zst"))}
 
 
-def test_all_platforms_are_published_side_by_side(project: Project) -> None:
+def test_all_platforms_are_published_side_by_side(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each has its manifest, there is one index, and nothing is to be done afterwards."""
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
     messages = Messages()
     outcome = run(project, messages=messages, platforms=("all",))
     assert manifests(project) == {name: f"venvstacks-{name}.json" for name in ALL}
@@ -120,6 +123,9 @@ def test_all_platforms_are_published_side_by_side(project: Project) -> None:
         assert library.read_bytes() == platform.name.encode()
         assert library.suffix == (".pyd" if platform.is_windows else ".so")
         assert f"building base for {platform}" in messages.of_steps()
+    summaries = (tmp_path / "summary.md").read_text("utf-8")
+    headings = [line for line in summaries.splitlines() if line.startswith("### ")]
+    assert headings == [f"### Layers for {name}" for name in ALL]
     assert len(messages.steps("locking")) == len(names), "locks are for all platforms, made once"
     built = [one for one in outcome.done if one.action == "build"]
     assert {one.platform for one in built} == set(PLATFORMS.values())

@@ -129,11 +129,16 @@ def test_every_way_to_start_an_application(published_project: Project, tmp_path:
     assert current_record(wanted(published_project)).state != before.state
 
 
-def test_only_what_is_needed_is_built(unbuilt_project: Project, tmp_path: Path) -> None:
+def test_only_what_is_needed_is_built(
+    unbuilt_project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And for this machine, whatever else is to be published."""
+    monkeypatch.setenv("VENVSTACKS_PLATFORMS", "win_amd64,macosx_arm64")
     place = made(unbuilt_project, tmp_path / "environment", "base")
     assert output(place / "bin" / "python3", "-c", "import ground", cwd=tmp_path) == ""
     built = {path.name for path in (unbuilt_project.root / "_build" / HERE).iterdir()}
     assert built == {"base"}
+    assert [path.name for path in (unbuilt_project.root / "_build").glob("[a-z]*")] == [HERE]
 
 
 def test_what_makes_it_outdated(published_project: Project, tmp_path: Path) -> None:
