@@ -2,8 +2,9 @@
 
 By our own reading of headers, because it is done after every build. pefile took 10 times as
 long for a file, macholib and pyelftools 24 to 28 times, with the same results for 2,268 files
-of some 68 installed packages; and they are three more dependencies. What is read is little: the machine, the libraries
-that are needed, where the loader looks for them, and how new a system has to be.
+of some 68 installed packages; and they are three more dependencies. What is read is little:
+the machine, the libraries that are needed, where the loader looks for them, and how new a
+system has to be.
 """
 
 from __future__ import annotations
