@@ -257,6 +257,38 @@ def test_x9_an_edit_in_uvs_cache_reaches_no_layer(make_project: MakeProject, ind
     assert "tool.py" in warning
 
 
+def test_what_two_packages_bring_is_that_of_the_first_whatever_uv_did(
+    make_project: MakeProject, index: Index
+) -> None:
+    """uv installs side by side: which one's file is there is chance, and no fault of its cache."""
+    script = "#!python\nprint('of aaa')\n"
+    index.add("aaa", modules={"shared.py": "of = 'aaa'\n"}, scripts={"prog": script})
+    index.add(
+        "bbb",
+        modules={"shared.py": "of = 'bbb' and 2\n", "bbb.py": ""},
+        entry_points={"prog": "bbb:main", "mine": "bbb:main"},
+    )
+    index.add("ccc", modules={"bbb.py": "of = 'ccc'\n"}, scripts={"mine": "#!python\n"})
+    project = make_project(stack(top='["aaa", "bbb", "ccc"]'), files={"top.py": ""})
+    messages = Messages()
+    run(project, messages=messages)
+    site = site_packages(project, "app-top")
+    assert (site / "shared.py").read_text() == "of = 'aaa'\n"
+    assert (site / "bbb.py").read_text() == ""
+    programs = environment(project, "app-top") / "bin"
+    assert "print('of aaa')" in (programs / "prog").read_text()
+    assert "from bbb import main" in (programs / "mine").read_text()
+    warnings = messages.of(Kind.WARNING)
+    assert not [text for text in warnings if "uv's cache" in text]
+    assert any("both bring a program 'prog': that of aaa stays" in text for text in warnings)
+    for name in ("aaa", "bbb"):
+        with (site / f"{name}-1.0.dist-info" / "RECORD").open(newline="") as file:
+            recorded = {row[0]: row[1] for row in csv.reader(file)}
+        digest = hashlib.sha256((site / "shared.py").read_bytes()).digest()
+        encoded = base64.urlsafe_b64encode(digest).decode().rstrip("=")
+        assert recorded["shared.py"] == f"sha256={encoded}"
+
+
 def test_a_wheel_whose_record_is_wrong_is_installed_with_a_right_one(
     make_project: MakeProject, index: Index
 ) -> None:

@@ -7,7 +7,7 @@ import csv
 import hashlib
 from pathlib import Path
 
-from venvlayers.build.record import installed_distributions, normalize_records
+from venvlayers.build.record import altered_files, installed_distributions, normalize_records
 from venvlayers.build.scheme import Scheme
 from venvlayers.platforms import PLATFORMS, Interpreter, PythonVersion
 
@@ -80,3 +80,17 @@ def test_distributions_own_the_files_that_their_records_list(tmp_path: Path) -> 
     assert (found.name, found.version) == ("tool", "1.0")
     assert found.files[:2] == ("bin/tool", "include/site/python3.12/tool.h")
     assert len(found.files) == 7
+
+
+def test_a_record_that_names_what_is_outside(tmp_path: Path) -> None:
+    """A hostile wheel's: it is neither read nor recorded."""
+    secret = tmp_path / "secret"
+    secret.write_text("not of the layer")
+    env = tmp_path / "env"
+    info = install(env)
+    rows = ["../../../../secret", "../....//....//secret", "x/../../../../../secret", str(secret)]
+    with (info / "RECORD").open("a", newline="") as file:
+        csv.writer(file).writerows([row, "sha256=x", "1"] for row in rows)
+    assert not [path for path in altered_files(env) if "secret" in path]
+    normalize_records(env, LINUX)
+    assert "secret" not in (info / "RECORD").read_text()

@@ -8,7 +8,7 @@ into files about this machine is dealt with in `record.py` and `scripts.py`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,12 @@ from typing import Any
 import tomli_w
 from packaging.pylock import Package, PackageWheel, PylockSelectError
 
-from venvlayers.build.record import altered_files, record_what_is_there
+from venvlayers.build.record import (
+    altered_files,
+    contested_files,
+    record_owned,
+    record_what_is_there,
+)
 from venvlayers.build.scheme import Scheme
 from venvlayers.errors import BuildError
 from venvlayers.files import remove_tree
@@ -26,6 +31,7 @@ from venvlayers.lock.wheels import renamed_for_cpython, supported_tags
 from venvlayers.platforms import Platform, Targets
 from venvlayers.project.model import ProjectWheel
 from venvlayers.report import Kind
+from venvlayers.spec.names import normalised
 from venvlayers.uv import Uv, UvFailure
 
 
@@ -74,12 +80,15 @@ def install(
     if not packages:
         return
     staging = env.with_name(f"{env.name}.staging")
-    staging.mkdir()
-    (staging / "pylock.toml").write_text(_install_list(packages), "utf-8")
-    settings = tomli_w.dumps({"tool": {"uv": dict(source.indexes)}})
-    (staging / "pyproject.toml").write_text(settings, "utf-8")
+    _describe(staging, packages, source)
+    run = partial(
+        source.uv.install,
+        python=lock.python.version,
+        platform=platform,
+        targets=targets,
+    )
     try:
-        _install_as_recorded(lock, staging, platform, targets, source)
+        _install_as_recorded(lock, staging, packages, source, run)
     except UvFailure as failure:
         raise BuildError(
             f"the packages of {lock.env_name} cannot be installed",
@@ -92,8 +101,20 @@ def install(
     remove_tree(staging)
 
 
+def _describe(directory: Path, packages: list[dict[str, Any]], source: WheelSource) -> None:
+    """Make a directory with what uv is to install, and its settings."""
+    directory.mkdir()
+    (directory / "pylock.toml").write_text(_install_list(packages), "utf-8")
+    settings = tomli_w.dumps({"tool": {"uv": dict(source.indexes)}})
+    (directory / "pyproject.toml").write_text(settings, "utf-8")
+
+
 def _install_as_recorded(
-    lock: LayerLock, staging: Path, platform: Platform, targets: Targets, source: WheelSource
+    lock: LayerLock,
+    staging: Path,
+    packages: list[dict[str, Any]],
+    source: WheelSource,
+    run: Callable[..., None],
 ) -> None:
     """Install what the wheels have, also where uv's cache has something else by now.
 
@@ -101,25 +122,42 @@ def _install_as_recorded(
     cache, as other environments do, so an edit in one of those shows here.
     """
     prefix = staging / "prefix"
-    install = partial(
-        source.uv.install,
-        staging,
-        prefix,
-        python=lock.python.version,
-        platform=platform,
-        targets=targets,
-    )
-    install()
-    if altered := altered_files(prefix):
+
+    def altered(*, cache: bool) -> list[str]:
+        run(staging, prefix, cache=cache)
+        if found := altered_files(prefix):
+            _settle(staging, packages, source, partial(run, cache=cache))
+            found = altered_files(prefix)
+        return found
+
+    if found := altered(cache=True):
         source.uv.reporter.say(
             Kind.WARNING,
-            f"{lock.env_name}: {len(altered)} files in uv's cache are not what their wheels"
-            f" recorded (the first is {altered[0]}); fetching the packages again.\n"
+            f"{lock.env_name}: {len(found)} files in uv's cache are not what their wheels"
+            f" recorded (the first is {found[0]}); fetching the packages again.\n"
             "`uv cache clean` mends the cache.",
         )
         remove_tree(prefix)
-        install(cache=False)
+        altered(cache=False)
         record_what_is_there(prefix)  # what differs now is so in the wheel, whose hash is locked
+
+
+def _settle(
+    staging: Path, packages: list[dict[str, Any]], source: WheelSource, run: Callable[..., None]
+) -> None:
+    """Give files that several packages bring to the first of them, whichever came last."""
+    prefix = staging / "prefix"
+    contested = contested_files(prefix)
+    for number, owner in enumerate(sorted(set(contested.values()))):
+        name = normalised(owner.parent.name.partition("-")[0])
+        alone = staging / f"alone-{number}"
+        _describe(alone, [one for one in packages if normalised(one["name"]) == name], source)
+        run(alone, alone / "prefix")
+        for path in (path for path, record in contested.items() if record == owner):
+            its = alone / "prefix" / path.relative_to(prefix)
+            if its.is_file():  # else it is in the record of a wheel that does not bring it
+                its.replace(path)
+    record_owned(prefix, contested)
 
 
 def _selected(

@@ -12,7 +12,8 @@ import csv
 import hashlib
 import io
 import os
-from collections.abc import Iterable, Iterator
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from venvlayers.build.model import Distribution
@@ -40,7 +41,7 @@ def _true_rows(env: Path, info: Path, scheme: Scheme) -> Iterator[Row]:
     changed = (scheme.platform.bin_dir, *(f"{info.name}/{name}" for name in _REWRITTEN))
     for recorded, digest, size in _rows(info / "RECORD"):
         place = _place(recorded, scheme)
-        if place in seen or not os.path.isfile(f"{env}/{place}"):  # noqa: PTH113 - 50,000 times
+        if place in seen or place.startswith("../") or not os.path.isfile(f"{env}/{place}"):  # noqa: PTH113 - 50,000 times
             continue
         seen.add(place)
         name = scheme.recorded(place)
@@ -77,7 +78,7 @@ def _place(recorded: str, scheme: Scheme) -> str:
     name = recorded.replace("\\", "/")
     if not name.startswith("../"):
         return scheme.from_record(name)
-    return scheme.place(name.replace("../", ""))
+    return posixpath.normpath(scheme.place(name.replace("../", "")))
 
 
 def _measured(path: Path, algorithm: str = "sha256") -> tuple[str, str]:
@@ -99,27 +100,66 @@ def altered_files(prefix: Path) -> list[str]:
     """
     return [
         os.path.relpath(path, prefix)
-        for record in sorted(prefix.rglob("*.dist-info/RECORD"))
-        for path, digest, _size in _recorded_files(record)
+        for record in _records(prefix)
+        for path, digest, _size in _recorded_files(record, prefix)
         if digest and _measured(path, digest.partition("=")[0])[0] != digest
     ]
 
 
+def contested_files(prefix: Path) -> dict[Path, Path]:
+    """Return the files that several distributions bring, and not all of them alike.
+
+    Each with the `RECORD` of the distribution that it is to be of: the first by name. uv
+    installs side by side, so which one's is there is chance.
+    """
+    owners: dict[Path, Path] = {}
+    digests: dict[Path, set[str]] = {}
+    for record in _records(prefix):
+        for path, digest, _size in _recorded_files(record, prefix):
+            owners.setdefault(path, record)
+            digests.setdefault(path, set()).add(digest)
+    return {path: owners[path] for path, found in digests.items() if len(found) > 1}
+
+
+def record_owned(prefix: Path, owners: Mapping[Path, Path]) -> None:
+    """Have the `RECORD`s that lost contested files to an owner tell of the owner's."""
+    for record in _records(prefix):
+        rows = list(_recorded_files(record, prefix))
+        if any(owners.get(path, record) != record for path, _digest, _size in rows):
+            lost = [owners.get(path, record) != record for path, _digest, _size in rows]
+            _record(record, zip(rows, lost, strict=True))
+
+
 def record_what_is_there(prefix: Path) -> None:
     """Make each `RECORD` below *prefix* tell the files' own hashes, for wheels that erred."""
-    for record in sorted(prefix.rglob("*.dist-info/RECORD")):
-        rows = [
-            (os.path.relpath(path, record.parents[1]), *(_measured(path) if digest else ("", "")))
-            for path, digest, _size in _recorded_files(record)
-        ]
-        _write_rows(record, rows)
+    for record in _records(prefix):
+        rows = list(_recorded_files(record, prefix))
+        _record(record, ((row, bool(row[1])) for row in rows))
 
 
-def _recorded_files(record: Path) -> Iterator[tuple[Path, str, str]]:
-    """Yield the files that a `RECORD` lists and that are there, with their hashes and sizes."""
+def _record(record: Path, rows: Iterable[tuple[tuple[Path, str, str], bool]]) -> None:
+    """Write a `RECORD` of *rows*, measuring those of which that is said."""
+    _write_rows(
+        record,
+        [
+            (os.path.relpath(path, record.parents[1]), *(_measured(path) if again else told))
+            for (path, *told), again in rows
+        ],
+    )
+
+
+def _records(prefix: Path) -> list[Path]:
+    return sorted(prefix.rglob("*.dist-info/RECORD"))
+
+
+def _recorded_files(record: Path, prefix: Path) -> Iterator[tuple[Path, str, str]]:
+    """Yield the files that a `RECORD` lists and that are there, with their hashes and sizes.
+
+    It is a wheel's, and may name what is outside: that is nobody's to read.
+    """
     for name, digest, size in _rows(record):
-        path = record.parents[1] / name.replace("\\", "/")
-        if path.is_file():
+        path = Path(os.path.normpath(record.parents[1] / name.replace("\\", "/")))
+        if path.is_relative_to(prefix) and path.is_file():
             yield path, digest, size
 
 
