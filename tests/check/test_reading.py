@@ -7,6 +7,7 @@ import random
 import shutil
 import struct
 import sys
+import time
 from pathlib import Path
 
 import distlib
@@ -181,6 +182,21 @@ def test_damaged_files_are_said_to_be(tmp_path: Path, content: bytes) -> None:
     file.write_bytes(content)
     with pytest.raises(UnreadableError, match=r"^(it|its|a part of it) "):
         read_binary(file)
+
+
+def test_tables_without_an_end_are_given_up_soon() -> None:
+    """Files of a megabyte whose headers promise 65 million entries."""
+    version, wanted = struct.pack("<HHIII", 1, 1, 1, 16, 0)[:4], struct.pack("<qQ", 0x6FFFFFFF, 1)
+    content = elf(versions=[("libc.so.6", "GLIBC_2.17")])
+    content = content.replace(wanted, struct.pack("<qQ", 0x6FFFFFFF, 10_000))
+    # Read as either kind of entry, it leads to the next.
+    endless = struct.pack("<HHIII", 1, 0xFFFF, 0, 16, 16) * 70_000
+    started = time.perf_counter()
+    with pytest.raises(UnreadableError, match="more entries than those of any sound file"):
+        read_bytes(content[: content.rindex(version)] + endless)
+    many = pe(*(f"library-{number}.dll" for number in range(3000)))
+    assert len(read_one(many).needed) == 1000
+    assert time.perf_counter() - started < 5
 
 
 @pytest.mark.parametrize("name", WHOLE)

@@ -48,17 +48,26 @@ class Binary:
     oldest_macos: tuple[int, int] | None = None
 
 
+_MOST_READS = 100_000
+"""Sound files need a few thousand at most; tables that lead into each other have no end."""
+
+
 class Bytes:
     """The content of a file, as tables at offsets.
 
-    Everything raises `UnreadableError` where the file is too short for what it promises.
+    Everything raises `UnreadableError` where the file is too short for what it promises, or
+    promises more than any file has.
     """
 
     def __init__(self, data: mmap.mmap | bytes) -> None:
         self._data = data
+        self._reads = 0
 
     def unpack(self, layout: str, offset: int) -> tuple[Any, ...]:
         """Return the values at *offset*, as `struct` describes them."""
+        self._reads += 1
+        if self._reads > _MOST_READS:
+            raise UnreadableError("its tables have more entries than those of any sound file")
         try:
             if offset < 0:  # counted from the end, for `struct`
                 raise UnreadableError("it has an offset below zero")

@@ -26,7 +26,7 @@ _PT_LOAD, _PT_DYNAMIC = 1, 2
 _DT_NEEDED, _DT_STRTAB, _DT_SONAME, _DT_RPATH, _DT_RUNPATH = 1, 5, 14, 15, 29
 _DT_VERNEED, _DT_VERNEEDNUM = 0x6FFFFFFE, 0x6FFFFFFF
 _VER_FLG_WEAK = 2
-_MOST = 10_000
+_MOST = 1_000
 """No sound file has more entries in any of its tables."""
 
 _Segment = tuple[int, int, int]
@@ -56,7 +56,7 @@ def read_elf(data: Bytes) -> tuple[Binary, ...]:
         return [data.text(strings + value) for tag, value in entries if tag == wanted]
 
     # Where there is a RUNPATH, the loader pays no attention to an RPATH.
-    search = texts(_DT_RUNPATH) or texts(_DT_RPATH)
+    search = (texts(_DT_RUNPATH) or texts(_DT_RPATH))[:1]
     return (
         Binary(
             format=Format.ELF,

@@ -25,7 +25,7 @@ _LOAD, _ID, _RPATH = frozenset({0xC, 0x8000001F, 0x80000023}), 0xD, 0x8000001C
 """Needed, needed and passed on, needed by something that it is part of."""
 _BUILD_VERSION, _VERSION_MIN_MACOS = 0x32, 0x24
 _MACOS = 1
-_MOST_COMMANDS, _MOST_MACHINES = 10_000, 40
+_MOST_COMMANDS, _MOST_MACHINES = 1_000, 40
 
 
 def read_mach_o(data: Bytes) -> tuple[Binary, ...]:

@@ -20,7 +20,8 @@ _MACHINES = {
 _DIRECTORIES = {0x10B: 92, 0x20B: 108}
 """Where the number of data directories is in the optional header, by its magic number."""
 _IMPORTS = 1
-_MOST = 10_000
+_MOST = 1_000
+"""No sound file has more sections, or needs more libraries."""
 
 
 def read_pe(data: Bytes) -> tuple[Binary, ...]:
@@ -54,7 +55,7 @@ def _import_table(data: Bytes, optional: int) -> int:
 
 def _sections(data: Bytes, table: int, count: int) -> Iterator[tuple[int, int, int]]:
     """Yield offset in the file, address when loaded and size of each section."""
-    for number in range(count):
+    for number in range(min(count, _MOST)):
         size, address, raw_size, offset = data.unpack("<IIII", table + 40 * number + 8)
         yield offset, address, max(size, raw_size)
 
