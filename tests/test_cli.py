@@ -141,6 +141,7 @@ def test_show_as_a_tree(published_project: Project) -> None:
               base
         applications
           * app-top: framework-middle below it is to be locked
+              starts top
               framework-middle
               base
         """)
@@ -162,6 +163,7 @@ def test_show_as_json(unbuilt_project: Project) -> None:
             "lock_problem": None,
             "selected_operations": None,
             "dependencies": ["framework-middle", "base"],
+            "launch": "top",
             "project": None,
         }
     ]
@@ -373,7 +375,9 @@ def test_show_and_do(unbuilt_project: Project) -> None:
     """G23."""
     result = venvstacks("build", "--show", cwd=unbuilt_project.root, check=True)
     shown, _, done = result.stdout.partition("to do\n")
-    assert shown.endswith("  (build-if-needed)\n      framework-middle\n      base\n")
+    assert shown.endswith(
+        "  (build-if-needed)\n      starts top\n      framework-middle\n      base\n"
+    )
     assert done.splitlines()[0] == "    build  base              it is not built yet"
     assert sorted(done.splitlines()[3:]) == sorted(f"build: {name}" for name in LAYERS)
 

@@ -166,7 +166,10 @@ def test_what_a_plan_can_say(project: Project, log: Path) -> None:
     shown = json.loads(venvstacks("show", "--json", cwd=project.root, check=True).stdout)
     assert shown["applications"][0]["project"] == {"extras": ["all"], "is_below": False}
     shown_text = venvstacks("show", cwd=project.root, check=True).stdout
-    assert "    app-top\n      the project itself\n      framework-middle\n" in shown_text
+    assert (
+        "    app-top\n      starts top\n      the project itself\n      framework-middle\n"
+        in shown_text
+    )
 
 
 def test_below_an_application(project: Project, log: Path, stock: Stock, tmp_path: Path) -> None:

@@ -85,14 +85,13 @@ def run_application(layer: dict[str, Any], deployment: Path) -> bool:
     directory = deployment / layer["install_target"]
     if os.name == "nt":  # the only place where layers have to be told where they are
         subprocess.run([sys.executable, str(directory / "postinstall.py")], check=True)
-    module = layer.get("app_launch_module")
-    if module is None:
+    launcher = layer.get("app_launcher")
+    if launcher is None:
         return True
-    python = Path("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    _heading(f"{directory.name}/{python.as_posix()} -m {module}")
+    _heading(f"{directory.name}/{launcher}")
     steering = ("PYTHON", "VIRTUAL_ENV", "UV_", "PIP_", "HATCH_")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(steering)}
-    command = [str(directory / python), "-m", module]
+    command = [str(directory / launcher)]
     completed = subprocess.run(command, cwd=deployment, env=environment, check=False)
     return completed.returncode == 0
 

@@ -1,7 +1,7 @@
 """How a stack stands: its layers, their locks, and what was asked to be done with each.
 
 Nothing is done to find out. As text it is a tree for people; as JSON it has the
-fields that `docs/json.md` promises.
+fields that `docs/command.md` promises.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ class LayerStatus:
             "lock_problem": self.outdated,
             "selected_operations": None if operations is None else list(operations),
             "dependencies": list(self.layer.lower),
+            "launch": str(self.layer.launch) if self.layer.launch else None,
             "project": self._project(),
         }
 
@@ -60,12 +61,14 @@ class LayerStatus:
         return {"extras": list(use.extras), "is_below": use.is_below} if use else None
 
     def lines(self) -> Iterator[str]:
-        """Yield the lines of the tree: the layer, then what it depends on in path order."""
+        """Yield the lines of the tree: the layer, what it starts and has, what is below it."""
         name = self.layer.env_name
         target = "" if self.install_target == name else f" -> {self.install_target}"
         operations = f"  ({', '.join(self.operations)})" if self.operations else ""
         reason = f": {self.outdated}" if self.outdated else ""
         yield f"  {'*' if self.outdated else ' '} {name}{target}{operations}{reason}"
+        if self.layer.launch:
+            yield f"      starts {self.layer.launch}"
         if self.layer.has_wheel:
             yield "      the project itself"
         yield from (f"      {below}" for below in self.layer.lower)
