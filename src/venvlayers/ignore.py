@@ -7,6 +7,7 @@ every clone.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,10 @@ class _File:
 
     directory: Path
     patterns: GitIgnoreSpec
+
+    def relative(self, path: str) -> str:
+        """Return a path below it as the patterns are written: relative to it, with ``/``."""
+        return path[len(os.path.join(self.directory, "")) :].replace(os.sep, "/")  # noqa: PTH118
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +58,10 @@ class IgnoreRules:
             return True
         return self.ignores(path, is_dir=is_dir)
 
-    def ignores(self, path: Path, *, is_dir: bool) -> bool:
+    def ignores(self, path: Path | str, *, is_dir: bool) -> bool:
         """Tell whether git would ignore *path*, if not for a directory that it is in."""
-        for file in reversed(self.files or ()):
-            relative = path.relative_to(file.directory).as_posix()
+        for file in reversed(self.files or ()):  # of 10,000 files: hence strings
+            relative = file.relative(os.fspath(path))
             verdict = _verdict(file.patterns, f"{relative}/" if is_dir else relative)
             if verdict is not None:
                 return verdict

@@ -216,7 +216,7 @@ def test_c1_layers_for_pypy_are_made_without_running_it(
     app, middle = deployed / "app-top", deployed / "framework-middle"
     assert (app / "bin" / "python").readlink() == Path("../../base/bin/pypy3.11")
     links = {"python3", "python3.11", "pypy", "pypy3", "pypy3.11"}
-    assert {path.name for path in (app / "bin").iterdir()} == {"python", *links}
+    assert {path.name for path in (app / "bin").iterdir()} == {"python", "top", *links}
     assert "version = 3.11.15\n" in (app / "pyvenv.cfg").read_text()
     installed = {path.name for path in (middle / "lib/pypy3.11/site-packages").iterdir()}
     assert {"storey.py", "on_pypy.py", "speedups-1.0.dist-info"} <= installed
