@@ -86,6 +86,21 @@ def test_an_extra_among_others(tmp_path: Path) -> None:
     assert found == 'either; python_version < "0" or python_version >= "0"'
 
 
+def test_what_holds_without_an_extra_too(tmp_path: Path) -> None:
+    """A condition beside the extra, and an extra that is written behind its name."""
+    spec = stack(tmp_path, framework("f", "project = true"))
+    requires = (
+        "either ; extra == 'c' or sys_platform == 'win32'",
+        "not-wanted ; 'c' == extra and sys_platform not in 'win32'",
+        "neither ; (extra == 'c' or extra == 'a-b') and (os_name == 'nt' or os_name == 'posix')",
+    )
+    found = with_wheel(spec, wheel(*requires)).layer("framework-f").requirements
+    assert found == ('either; python_version < "0" or sys_platform == "win32"',)
+    spec = stack(tmp_path, framework("f", 'project = { extras = ["c"] }'))
+    found = with_wheel(spec, wheel(requires[1])).layer("framework-f").requirements
+    assert found == ('not-wanted; python_version >= "0" and sys_platform not in "win32"',)
+
+
 def test_what_it_tells_of_a_versioned_layer(tmp_path: Path) -> None:
     above = application("top", "project = true", "versioned = true", on='frameworks = ["f"]')
     spec = stack(tmp_path, framework("f", "project = true", "versioned = true"), above)

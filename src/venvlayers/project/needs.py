@@ -16,7 +16,12 @@ from venvlayers.spec.model import LayerSpec, ProjectUse, StackSpec
 from venvlayers.spec.names import normalised
 from venvlayers.spec.table import did_you_mean
 
-_EXTRA = re.compile(r"""extra\s*==\s*(?P<quote>["'])(?P<name>[^"']*)(?P=quote)""")
+_EXTRA = re.compile(
+    r"""\bextra\s*==\s*["'](?P<name>[^"']*)["']|["'](?P<other>[^"']*)["']\s*==\s*extra\b"""
+)
+_COMPARISON = re.compile(
+    r"""[\w.]+ \S+(?: in)? (?:"[^"]*"|'[^']*')|(?:"[^"]*"|'[^']*') \S+(?: in)? [\w.]+"""
+)
 _TRUE, _FALSE = 'python_version >= "0"', 'python_version < "0"'
 
 
@@ -77,10 +82,20 @@ def _requirements(wheel: ProjectWheel, use: ProjectUse, project: str) -> Iterato
 def _marker(requirement: object, extras: set[str]) -> str:
     """Return a requirement's marker without extras, for these; `_FALSE` if it needs others."""
     marker = str(getattr(requirement, "marker", None) or "")
-    wanted = [normalised(found["name"]) for found in _EXTRA.finditer(marker)]
-    if wanted and extras.isdisjoint(wanted):
+    wanted = [_name(found) for found in _EXTRA.finditer(marker)]
+    if wanted and extras.isdisjoint(wanted) and not _holds_without(marker):
         return _FALSE
-    decided = _EXTRA.sub(
-        lambda found: _TRUE if normalised(found["name"]) in extras else _FALSE, marker
-    )
+    decided = _EXTRA.sub(lambda found: _TRUE if _name(found) in extras else _FALSE, marker)
     return "" if decided == _TRUE else decided.removesuffix(f" and {_TRUE}")
+
+
+def _holds_without(marker: str) -> bool:
+    """Tell whether a marker may hold without the extras in it: whatever else it asks is so."""
+    from packaging.markers import Marker  # noqa: PLC0415
+
+    rest = _COMPARISON.sub(lambda one: _FALSE if _EXTRA.fullmatch(one[0]) else _TRUE, marker)
+    return Marker(rest).evaluate()
+
+
+def _name(found: re.Match[str]) -> str:
+    return normalised(found["name"] or found["other"] or "")
