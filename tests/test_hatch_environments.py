@@ -17,6 +17,7 @@ from support.deployments import Deployment, layers
 from support.hatch import Hatch
 from support.projects import Project
 from support.stock import Stock
+from support.typed import Typing
 
 pytestmark = [
     pytest.mark.hatch,
@@ -144,6 +145,47 @@ def test_a_shell(hatched: Hatch, switch_on: Callable[..., Project], tmp_path: Pa
     result = hatched(*arguments, cwd=project.root)
     found = hatched("env", "find", "app-top", cwd=project.root).stdout.strip()
     assert result.stdout == f"{PRINTED}app-top {found}\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "sh", "zsh"])
+def test_a_shell_that_somebody_types_in(
+    hatched: Hatch, switch_on: Callable[..., Project], shell: str
+) -> None:
+    """Its start-up file puts another Python first, as pyenv's users have it."""
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"there is no {shell} here")
+    project = switch_on()
+    place = hatched(
+        "run", "app-top:python", "-c", "import sys; print(sys.prefix)", cwd=project.root
+    )
+    home = Path(hatched.environment["HOME"])
+    other = home / "shims" / "python"
+    other.parent.mkdir()
+    other.write_text("#!/bin/sh\necho another Python\n")
+    other.chmod(0o755)
+    started = "PS1='ready> '\n" + ("" if shell == "sh" else f"PATH='{other.parent}':$PATH\n")
+    for name in (".bashrc", ".zshrc"):
+        (home / name).write_text(started)
+    environment = {
+        key: value
+        for key, value in hatched.environment.items()
+        if key not in ("NO_COLOR", "ZDOTDIR", "PROMPT_COMMAND")
+    }
+    with Typing(
+        *(sys.executable, "-m", "hatch", "shell", "app-top", "--name", shell, "--path", program),
+        cwd=project.root,
+        env={**environment, "TERM": "dumb", "PS1": "ready> "},
+    ) as typing:
+        prompt = "ready> " if shell == "sh" else "(app-top) ready> "
+        typing.wait_for(prompt)
+        typing.line("python -c 'import roof, sys; print(sys.prefix, 6 * 7)'")
+        typing.wait_for(f"{place.stdout.strip()} 42")
+        typing.line("python -m top; type deactivate >/dev/null && deactivate && python")
+        typing.wait_for(PRINTED.strip() if shell == "sh" else "another Python")
+        typing.line("exit 3")
+    assert typing.status == 3, typing.shown
+    assert PRINTED.strip() in typing.shown
 
 
 def test_a_new_requirement_is_there_in_the_next_command(

@@ -8,7 +8,8 @@ every command it asks for `dependency_hash`, which only reads.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+import sys
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ _NOT_OURS = (
     "features",
     "python",
 )
+_ACTIVATED = ("bash", "zsh")
 _REMOVED = ("PYTHONHOME", "__PYVENV_LAUNCHER__")
 
 
@@ -140,6 +142,17 @@ class VenvstacksEnvironment(EnvironmentInterface):
         """Run commands with the user's variables, and the layer's programs first."""
         with self.get_env_vars(), self:
             yield
+
+    def enter_shell(self, name: str, path: str, args: Iterable[str]) -> None:
+        """Start a shell; if a person types in it, after its start-up files have had their say."""
+        if name not in _ACTIVATED or self.platform.windows or not sys.stdin.isatty():
+            super().enter_shell(name, path, args)
+            return
+        from hatch.utils.shells import ShellManager  # noqa: PLC0415 - for this only
+
+        with self.command_context():
+            enter = getattr(ShellManager(self), f"enter_{name}")
+            enter(path, args, self._place / "bin")
 
     def _wanted(self) -> Wanted:
         """Return the layer that it is.

@@ -19,6 +19,7 @@ from venvlayers.build.launch import launcher_place
 from venvlayers.build.launchers import beside_python, is_relocatable
 from venvlayers.build.scheme import Scheme
 from venvlayers.build.scripts import code, write_program
+from venvlayers.develop.activate import write_activation
 from venvlayers.develop.layers import LAUNCHER
 from venvlayers.develop.record import BYTECODE, Wanted, write_record
 from venvlayers.develop.sources import source_directories
@@ -130,6 +131,8 @@ def _fill(env: Path, thin: _Thin, place: Path) -> None:
     site_packages = env / scheme.site_packages
     site_packages.mkdir(parents=True)
     _add_python(env, thin)
+    if not scheme.platform.is_windows:
+        write_activation(env / scheme.platform.bin_dir, place)
     _add_programs(env / scheme.platform.bin_dir, thin)
     lines = [str(path / scheme.site_packages) for path in thin.layers.values()]
     write_text(site_packages / _PATH_LINES, _path_line(thin.sources, lines, place / BYTECODE))

@@ -14,6 +14,9 @@ from pathlib import Path
 
 from venvlayers.files import json_text, sha256_file, sha256_json, write_text
 
+FORMAT = 3
+"""Grows when environments are filled in another way; those of before are made anew."""
+
 _FILE = ".venvstacks.json"
 
 BYTECODE = "bytecode"
@@ -69,7 +72,7 @@ def write_record(place: Path, record: Record) -> None:
 
 def digest(place: Path, wanted: Wanted) -> str:
     """Return ``sha256:<hex>`` that changes whenever the environment in *place* may be outdated."""
-    found: list[object] = [str(wanted.project), wanted.env_name]
+    found: list[object] = [FORMAT, str(wanted.project), wanted.env_name]
     if record := read_record(place):
         found += [record.state, record.files, record.directories]
         found += [_digest_of(Path(file)) for file in record.files]

@@ -8,7 +8,7 @@ from glob import escape
 from pathlib import Path
 
 from venvlayers.build.recorded import recorded_key
-from venvlayers.develop.record import Record, Wanted
+from venvlayers.develop.record import FORMAT, Record, Wanted
 from venvlayers.develop.sources import source_directories
 from venvlayers.errors import BuildError, SelectionError
 from venvlayers.files import sha256_json
@@ -25,7 +25,6 @@ from venvlayers.workflow.run import Run, start
 from venvlayers.workflow.runtimes import fingerprint
 from venvlayers.workflow.targets import HOST
 
-_FORMAT = 2
 """Raised when a newer release would make such an environment differently."""
 
 
@@ -73,7 +72,7 @@ def current_record(wanted: Wanted) -> Record:
     files = tuple(str(file) for file in _watched(run, layers))
     state = sha256_json(
         {
-            "format": _FORMAT,
+            "format": FORMAT,
             "layers": [_layer_state(run, below, states[below.env_name]) for below in layers],
             "fingerprint": _fingerprint(run, states[layer.runtime_name]),
             "launch": str(layer.launch),
