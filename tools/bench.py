@@ -1,9 +1,9 @@
 """Measures the demo project, next to what the machine allows.
 
-Every number is the median of several runs, with the packages in uv's cache.
-Hatch's own start is measured with a builder that does nothing, in the same
-project and the same build environment. The limits are what ordinary programs
-need for the same files in the same minute.
+What a layer adds to a warm ``hatch run`` is measured by `warm.py`. Every number is the
+median of several runs, with the packages in uv's cache. Hatch's own start is measured
+with a builder that does nothing, in the same project and the same build environment.
+The limits are what ordinary programs need for the same files in the same minute.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import warm
 from demo import unpack
 from sandbox import Sandbox, human_size, table
 
@@ -190,24 +191,31 @@ def main() -> int:
     parser.add_argument(
         "--xz", action="store_true", help="compare with `tar | xz -6`, which takes minutes"
     )
+    parser.add_argument("--warm", action="store_true", help="only `hatch run` with a layer")
+    parser.add_argument("--turns", type=int, default=15, help="how often, for that (default: 15)")
     options = parser.parse_args()
     directory = Path(tempfile.mkdtemp(prefix="sklearn-bench-")).resolve()
+    measured: list[Measured] = []
     try:
-        bench = Bench(Sandbox.create(directory, options.wheels), options.runs)
-        measured = bench.pipeline() + bench.limits(xz=options.xz)
+        added = warm.measure(directory / "warm", options.turns)
+        if not options.warm:
+            bench = Bench(Sandbox.create(directory, options.wheels), options.runs)
+            measured = bench.pipeline() + bench.limits(xz=options.xz)
     except subprocess.CalledProcessError as error:
         print(error.output)
         print(f"exit {error.returncode}: {error.cmd}")
         return 1
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-    headings = ("without Hatch's own start", "median", "goal", "share of goal")
-    print(table([headings, *(line.row for line in measured)]))
-    print(f"\nwritten: {_write(measured)}")
+    print(table([warm.HEADINGS, *(line.row for line in added)]))
+    if measured:
+        headings = ("without Hatch's own start", "median", "goal", "share of goal")
+        print(table([headings, *(line.row for line in measured)]))
+    print(f"\nwritten: {_write(measured, added)}")
     return 0
 
 
-def _write(measured: list[Measured]) -> Path:
+def _write(measured: list[Measured], added: list[warm.Added]) -> Path:
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
     machine = {
@@ -215,7 +223,11 @@ def _write(measured: list[Measured]) -> Path:
         "platform": platform.platform(),
         "python": platform.python_version(),
     }
-    document = {"machine": machine, "measured": [asdict(line) for line in measured]}
+    document = {
+        "machine": machine,
+        "measured": [asdict(line) for line in measured],
+        "warm": [asdict(line) for line in added],
+    }
     file.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
     return file
 
