@@ -15,7 +15,7 @@ from venvlayers.build.runtime.managed import ManagedSource
 from venvlayers.build.runtime.source import RuntimeContext, RuntimeSource
 from venvlayers.errors import PythonUnavailableError
 from venvlayers.lock.model import PythonPin
-from venvlayers.platforms import Platform, PythonVersion
+from venvlayers.platforms import PLATFORMS, Platform, PythonVersion
 from venvlayers.report import Kind
 from venvlayers.spec.model import PythonRequest, RuntimeSourceChoice
 
@@ -93,6 +93,23 @@ def test_falling_back_says_what_happened_and_what_it_means(
     assert "a copy of cpython@3.12.1 from this machine" in second
     assert "system libraries" in second
     assert '`runtime-source = "managed"`' in third
+
+
+def test_what_the_copy_means_is_said_after_the_reason(
+    installed: Installed,
+    host: Platform,
+    this_series: PythonRequest,
+    context: RuntimeContext,
+    said: Said,
+) -> None:
+    sources: dict[str, RuntimeSource] = {
+        "managed": Fake("managed", NO_NETWORK),
+        "local": LocalSource(installed.search),
+    }
+    find_python(this_series, tuple(PLATFORMS.values()), AUTO, sources, context)
+    reason, meaning = said.of(Kind.WARNING)
+    assert "cannot be fetched" in reason
+    assert f"copied from this machine, and can only be built for {host}" in meaning
 
 
 def test_insisting_asks_one_source_only(context: RuntimeContext, said: Said) -> None:

@@ -20,11 +20,12 @@ from support.runtime_layers import (
 )
 from venvlayers import process
 from venvlayers.build.runtime.caches import local_record
+from venvlayers.build.runtime.candidates import Survey, survey
 from venvlayers.build.runtime.local import LocalSource
 from venvlayers.build.runtime.source import RuntimeContext
 from venvlayers.errors import PythonUnavailableError
 from venvlayers.lock.model import PythonPin
-from venvlayers.platforms import PLATFORMS, Platform, PythonVersion, host_platform
+from venvlayers.platforms import PLATFORMS, Interpreter, Platform, PythonVersion, host_platform
 from venvlayers.report import Kind, silent
 from venvlayers.spec.model import PythonRequest
 from venvlayers.uv import find_uv
@@ -138,6 +139,23 @@ def test_one_implementation_does_not_stand_for_another(
     wanted = PythonRequest(implementation="pypy", version=VERSION)
     with pytest.raises(PythonUnavailableError, match=rf"pypy@{VERSION} is not on this machine"):
         source.find(wanted, (host,), context)
+
+
+def test_another_release_of_pypy_is_told_by_its_release(
+    installed: Installed, host: Platform, context: RuntimeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several implement one version of Python."""
+    (here,) = survey(installed.search(context), context).pythons
+    older = replace(here, interpreter=Interpreter("pypy", VERSION, "7.3.11"))
+    found = Survey(pythons=(older,), passed_over=())
+    monkeypatch.setattr("venvlayers.build.runtime.local.survey", lambda *_: found)
+    pin = replace(PIN, implementation="pypy", build="7.3.17")
+    with pytest.raises(PythonUnavailableError) as caught:
+        LocalSource(installed.search).fingerprint(pin, host, context)
+    assert caught.value.message == (
+        f"pypy@{VERSION} of PyPy 7.3.17 is not on this machine; "
+        f"it has pypy@{VERSION} of PyPy 7.3.11 ({installed.prefix})"
+    )
 
 
 def test_a_pinned_version_that_went_away_is_an_error_for_fingerprints_too(

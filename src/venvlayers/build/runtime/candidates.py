@@ -124,13 +124,18 @@ def search(context: RuntimeContext) -> Iterator[Path]:
     """Yield programs on this machine that may be Pythons; some may be one and the same."""
     base = Path(sys.base_prefix, "bin")
     yield base / f"python{sys.version_info.major}.{sys.version_info.minor}"
-    for root in _manager_roots():
-        for pattern in _MANAGED_PROGRAMS:
-            yield from sorted(root.glob(pattern))
+    yield from of_version_managers()
     try:
         yield from context.uv.installed_pythons()
     except UvFailure as failure:
         context.reporter.say(Kind.DETAIL, f"uv cannot list this machine's Pythons: {failure}")
+
+
+def of_version_managers() -> Iterator[Path]:
+    """Yield the programs that pyenv, asdf and mise have installed; nothing is started."""
+    for root in _manager_roots():
+        for pattern in _MANAGED_PROGRAMS:
+            yield from sorted(root.glob(pattern))
 
 
 def _manager_roots() -> list[Path]:

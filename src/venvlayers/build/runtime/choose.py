@@ -10,7 +10,7 @@ from venvlayers.build.runtime.source import RuntimeContext, RuntimeSource
 from venvlayers.errors import PythonUnavailableError
 from venvlayers.lock.model import PythonPin
 from venvlayers.platforms import Platform
-from venvlayers.report import Kind
+from venvlayers.report import Kind, LineReporter
 from venvlayers.spec.model import PythonRequest, RuntimeSourceChoice
 from venvlayers.uv import MIRRORS
 
@@ -71,8 +71,10 @@ def _fall_back(
     context: RuntimeContext,
     reason: PythonUnavailableError,
 ) -> PythonPin:
+    told: list[tuple[Kind, str]] = []  # what it says makes sense after the reason
+    listener = LineReporter(lambda kind, text: told.append((kind, text)), verbosity=2)
     try:
-        pin = local.find(request, platforms, context)
+        pin = local.find(request, platforms, replace(context, reporter=listener))
     except PythonUnavailableError as error:
         raise _neither(request, reason, error) from error
     context.reporter.say(
@@ -82,6 +84,8 @@ def _fall_back(
         " kind of system libraries (glibc, OpenSSL, SQLite, ...) wherever it runs.\n"
         'Set `runtime-source = "managed"` to fail instead, or "local" to copy without asking.',
     )
+    for kind, text in told:
+        context.reporter.say(kind, text)
     return pin
 
 

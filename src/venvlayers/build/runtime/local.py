@@ -115,7 +115,7 @@ class LocalSource:
         for python in found.pythons:
             if python.interpreter == pin.interpreter:
                 return python
-        raise _not_here(str(pin), found)
+        raise _not_here(_exact(pin), found)
 
     def _warn_of_others(
         self, here: Platform, platforms: tuple[Platform, ...], context: RuntimeContext
@@ -150,8 +150,14 @@ def _names(platforms: tuple[Platform, ...] | list[Platform]) -> str:
     return ", ".join(platform.name for platform in platforms)
 
 
+def _exact(pin: PythonPin) -> str:
+    """Return *pin* with PyPy's own release, of which several implement one version of Python."""
+    release = pin.interpreter.release
+    return f"{pin} of PyPy {release}" if release else str(pin)
+
+
 def _not_here(wanted: str, found: Survey) -> PythonUnavailableError:
-    here = ", ".join(f"{one.pin('local')} ({one.prefix})" for one in found.pythons)
+    here = ", ".join(f"{_exact(one.pin('local'))} ({one.prefix})" for one in found.pythons)
     return PythonUnavailableError(
         f"{wanted} is not on this machine; it has {here or 'no Python that can be copied'}",
         hint='install that version, set `runtime-source = "managed"`, or lock again for a'
