@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import sys
 import tomllib
@@ -15,7 +16,9 @@ from support.projects import Project
 from venvlayers.edit.edit import add_first_table, write_standalone
 from venvlayers.edit.guess import guess
 from venvlayers.errors import SpecError
+from venvlayers.platforms import host_platform
 from venvlayers.spec.parse import load
+from venvlayers.uv import find_uv
 
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 PROJECT = '[project]\nname = "demo-app"\ndependencies = ["ground>=1"]\n'
@@ -74,6 +77,49 @@ def test_the_python_is_one_that_the_project_takes(
     tmp_path: Path, requires: object, python: str
 ) -> None:
     assert guess({"project": {"requires-python": requires}}, tmp_path).python == python
+
+
+def programs(directory: Path, *names: str) -> Path:
+    directory.mkdir(parents=True)
+    for name in names:
+        (directory / name).touch()
+    return directory
+
+
+NEWER = {"project": {"requires-python": f">=3.{sys.version_info.minor + 1}"}}
+
+
+def test_one_that_is_on_this_machine_comes_before_newer_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Programs are told by their names; shims are there for versions that are not."""
+    other, pyenv = sys.version_info.minor + 1, tmp_path / "pyenv"
+    shims = programs(pyenv / "shims", "python3.14")
+    path = programs(tmp_path / "bin", f"python3.{other}", "python3.99", "python3.x")
+    monkeypatch.setenv("PATH", f"{shims}{os.pathsep}{path}")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("PYENV_ROOT", raising=False)
+    monkeypatch.setenv("VENVSTACKS_UV", "not-started")
+    assert guess(NEWER, tmp_path).python == f"3.{other}"
+
+    managed = programs(pyenv / "versions" / "3.13.1" / "bin", "python3.13")
+    (managed / "python3").symlink_to("python3.13")
+    assert guess({"project": {"requires-python": ">=3.13"}}, tmp_path).python == "3.13"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a shell script")
+def test_else_the_newest_that_uv_offers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(programs(tmp_path / "bin")))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("PYENV_ROOT", raising=False)
+    newest = max(one.version for one in find_uv().managed_pythons(host_platform()))
+    assert guess(NEWER, tmp_path).python == f"3.{min(newest.minor, 14)}"
+
+    failing = tmp_path / "uv"
+    failing.write_text("#!/bin/sh\nexit 1\n")
+    failing.chmod(0o755)
+    monkeypatch.setenv("VENVSTACKS_UV", str(failing))
+    assert guess(NEWER, tmp_path).python == RUNNING
 
 
 @pytest.mark.parametrize("document", [{}, {"project": 1}, {"project": {"name": "a/b"}}])

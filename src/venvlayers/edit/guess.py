@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -9,11 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from venvlayers.errors import VenvstacksError
 from venvlayers.spec.kinds import LayerKind
 from venvlayers.spec.names import name_mistake
 from venvlayers.spec.sources import launch_module_mistake
 
-_KNOWN_MINORS = range(14, 8, -1)
+_SUPPORTED_MINORS = range(9, 15)
+"""Newer ones are for those who ask for them: few packages have wheels for a beta's."""
+
+_PROGRAM = re.compile(r"python3\.([0-9]+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +63,10 @@ def guess(document: Mapping[str, Any], root: Path) -> Guess:
 
 
 def _python(requires: Any) -> str:
-    """Return the running Python's series if the project takes it, else the newest that it takes."""
+    """Return a series that the project takes: the running Python's, or one that is to be had.
+
+    Rather one that is on this machine, which needs no network, than what uv could fetch.
+    """
     from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415 - 10 ms
 
     running = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -66,8 +74,34 @@ def _python(requires: Any) -> str:
         taken = SpecifierSet(requires if isinstance(requires, str) else "")
     except InvalidSpecifier:
         return running
-    series = [running, *(f"3.{minor}" for minor in _KNOWN_MINORS)]
-    return next((one for one in series if taken.contains(f"{one}.99")), running)
+    for series in ([running], _on_this_machine(), _to_be_fetched()):
+        if found := next((one for one in series if taken.contains(f"{one}.99")), None):
+            return found
+    return running
+
+
+def _on_this_machine() -> Iterator[str]:
+    """Yield the series of Pythons here, the newest first; as none is started, by their names."""
+    from venvlayers.build.runtime.candidates import of_version_managers  # noqa: PLC0415
+
+    places = [Path(entry) for entry in os.get_exec_path() if not entry.endswith("/shims")]
+    programs = [path for place in places for path in place.glob("python3.*")]
+    programs += [path.resolve() for path in of_version_managers()]
+    found = {int(match[1]) for path in programs if (match := _PROGRAM.fullmatch(path.name))}
+    return (f"3.{minor}" for minor in sorted(found & set(_SUPPORTED_MINORS), reverse=True))
+
+
+def _to_be_fetched() -> Iterator[str]:
+    """Yield the series that uv offers for this machine, the newest first: by its list, 0.1 s."""
+    from venvlayers.platforms import host_platform  # noqa: PLC0415
+    from venvlayers.uv import UvFailure, find_uv  # noqa: PLC0415
+
+    try:
+        offered = find_uv().managed_pythons(host_platform())
+    except (LookupError, UvFailure, VenvstacksError):
+        return
+    found = {one.version.minor for one in offered if one.version.major == sys.version_info.major}
+    yield from (f"3.{minor}" for minor in sorted(found & set(_SUPPORTED_MINORS), reverse=True))
 
 
 def _requirements(dependencies: Any) -> Iterator[str]:
