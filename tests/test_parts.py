@@ -122,6 +122,13 @@ def test_no_selected_layer_is_for_this_machine(published_project: Project) -> No
     with pytest.raises(BuildError, match=f"no layer is made for {HERE}"):
         publish(published_project, Choice(include=("app-top",)))
     assert run(published_project, Goal.BUILD, choice=MIDDLE).plan.is_done
+    messages = Messages()
+    choice = Choice(include=("app-*",))
+    outcome = run(published_project, Goal.BUILD, messages, choice=choice)
+    assert outcome.plan.is_done
+    assert messages.of(Kind.WARNING) == [
+        f"app-top is not made for {HERE}, so only layers below it are built (it is for win_amd64)"
+    ]
 
 
 def test_forced_archives_are_packed_again_to_the_same_bytes(

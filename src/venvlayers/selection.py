@@ -94,11 +94,13 @@ class Selection:
     Attributes:
         operations: By environment name, in the order of the stack; only layers that
             something is to be done with.
+        named: The layers that patterns name.
         reset: The layers whose lock is forgotten.
         warnings: What the user should know about the patterns.
     """
 
     operations: Mapping[str, Operations]
+    named: frozenset[str] = field(default=frozenset(), compare=False)
     reset: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = field(default=(), compare=False)
 
@@ -134,6 +136,7 @@ def select(spec: StackSpec, wish: Operations, choice: Choice) -> Selection:
         more.append("--reset-lock names only layers that are not locked now")
     return Selection(
         operations=found,
+        named=frozenset(included),
         reset=frozenset(reset & locked),
         warnings=(*warnings, *more),
     )

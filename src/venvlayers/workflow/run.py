@@ -201,9 +201,25 @@ def start(request: Request, reporter: Reporter) -> Run:
         selection=selection,
         reporter=reporter,
     )
+    _warn_of_unmade(run)
     _refuse_changes(run)
     _require_distinct_names(run)
     return run
+
+
+def _warn_of_unmade(run: Run) -> None:
+    """Say which layers somebody named that are for other platforms; those below are made."""
+    if run.request.goal < Goal.BUILD:
+        return
+    where = ", ".join(platform.name for platform in run.platforms)
+    for layer in run.spec.layers:
+        if layer.env_name in run.selection.named and not set(layer.platforms) & set(run.platforms):
+            made_for = ", ".join(platform.name for platform in layer.platforms)
+            run.reporter.say(
+                Kind.WARNING,
+                f"{layer.env_name} is not made for {where}, so only layers below it are built"
+                f" (it is for {made_for})",
+            )
 
 
 def stack_layout(spec: StackSpec, build_dir: Path | None) -> Layout:
