@@ -173,6 +173,38 @@ def test_what_makes_it_outdated(published_project: Project, tmp_path: Path) -> N
     assert current_record(this) == read_record(place)
 
 
+def test_an_environment_of_an_older_release_is_looked_at(
+    published_project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may lack what environments have now; with its record nothing else is different."""
+    place, this = tmp_path / "environment", wanted(published_project)
+    with monkeypatch.context() as older:
+        for module in ("record", "state"):
+            older.setattr(f"venvlayers.develop.{module}.FORMAT", 1)
+        made(published_project, place)
+        before = digest(place, this)
+    assert digest(place, this) != before
+    assert current_record(this) != read_record(place)
+
+
+def test_a_shell_reads_and_takes_back(published_project: Project, tmp_path: Path) -> None:
+    place = made(published_project, tmp_path / "it's an environment")
+    script = (
+        f'. "{place}/bin/activate"; python -m top; echo "$VIRTUAL_ENV_PROMPT"; deactivate;'
+        ' echo "${VIRTUAL_ENV-nothing}"; test "$PATH" = "$BEFORE"'
+    )
+    before = os.environ["PATH"]
+    result = subprocess.run(
+        ["bash", "-c", script],
+        env={"PATH": before, "BEFORE": before, "PYTHONHOME": "/nowhere"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.stdout == "versions: 1.0 1.0 1.0\nit's an environment\nnothing\n"
+    assert result.returncode == 0, result.stderr
+
+
 def test_another_layer_is_another_digest(published_project: Project, tmp_path: Path) -> None:
     place = made(published_project, tmp_path / "environment")
     other = wanted(published_project, "base")
