@@ -269,6 +269,27 @@ def test_what_the_backend_computes(project: Project, log: Path, stock: Stock) ->
         publish(project)
 
 
+def test_sources_beside_locks(project: Project, log: Path) -> None:
+    """What a project has in `requirements` itself counts; what we write there does not."""
+    project.write("requirements/base.txt", "chimney\n")
+    publish(project)
+    made = builds(log)
+    publish(project, lock=LockPolicy.ALWAYS)
+    assert builds(log) == made
+    project.write("requirements/base.txt", "chimney\nhat\n")
+    publish(project)
+    assert builds(log) == made + 1
+
+
+def test_archives_with_and_without_platform_in_turns(project: Project) -> None:
+    """Hatch and the command, each with its usual names and place, leave the other's in place."""
+    own = project.root / "_artifacts"
+    publish(project)
+    run(project, output_dir=own)
+    for more in ({"tag_outputs": True}, {"output_dir": own}):
+        assert {layer.reused for layer in run(project, **more).published} == {True}
+
+
 def test_a_versioned_layer_counts_changes_of_code(project: Project, log: Path) -> None:
     """Its number is that of its lock, which does not change with the words about the code."""
     stack = project.stack()

@@ -18,12 +18,13 @@ def project_place(spec: StackSpec, layout: Layout) -> ProjectPlace | None:
         return None
     reads_git = "version" in spec.project.computed
     # A lock that differs from the commit makes a version that git tells another one.
-    outputs = (layout.build_dir, *([] if reads_git else [layout.lock_dir]))
+    # Beside the layers' locks there may be sources: `requirements/` is a usual name for them.
+    locks = () if reads_git else (layout.pylock(layer.env_name).parent for layer in spec.layers)
     return ProjectPlace(
         root=spec.root,
         name=spec.project.name,
         store=layout.project_store,
-        outputs=outputs,
+        outputs=(layout.build_dir, *locks),
         reads_git=reads_git,
     )
 
