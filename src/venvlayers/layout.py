@@ -70,9 +70,12 @@ class Layout:
         """Return the file that tells what checking an environment found."""
         return self._records(platform) / f"{env_name}.check.json"
 
-    def published_record(self, platform: Platform) -> Path:
-        """Return the file that tells what was published last."""
-        return self._records(platform) / "published.json"
+    def published_record(self, platform: Platform, *, tagged: bool) -> Path:
+        """Return the file that tells what was published last, under names with or without tag.
+
+        One each, as Hatch and the command, each with its usual names, may take turns.
+        """
+        return self._records(platform) / ("published-tagged.json" if tagged else "published.json")
 
     def exported_record(self, platform: Platform) -> Path:
         """Return the file that tells what was exported last."""

@@ -36,7 +36,7 @@ def outputs(run: Run) -> Outputs:
         platform=run.platform,
         tagged=is_tagged(run),
         format=chosen,
-        state_file=run.layout.published_record(run.platform),
+        state_file=run.layout.published_record(run.platform, tagged=is_tagged(run)),
         level=level if request.compression_level is None else request.compression_level,
         timestamp=source_date_epoch(),
     )
