@@ -247,11 +247,19 @@ def test_a_conflict_through_other_packages_names_what_is_in_the_way(
     assert "innocent" not in message
 
 
-def test_requirements_that_cannot_be_resolved(make_project: MakeProject, index: Index) -> None:
-    """#101: the message names the layer and the requirement."""
+def test_requirements_that_cannot_be_resolved(
+    make_project: MakeProject, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """#101: the message names the layer and the requirement, and variables that do not count."""
     index.add("lib")
-    with pytest.raises(LockError, match=r"of base cannot be resolved for .*: 'lib==9'"):
-        lock_all(make_project(two_layers(["lib==9"], [])))
+    project = make_project(two_layers(["lib==9"], []))
+    with pytest.raises(LockError, match=r"of base cannot be resolved for .*: 'lib==9'") as caught:
+        lock_all(project)
+    assert "in the environment" not in str(caught.value)
+    monkeypatch.setenv("UV_INDEX", "https://elsewhere.example.com")
+    monkeypatch.setenv("UV_FIND_LINKS", "wheels")
+    with pytest.raises(LockError, match=r"UV_FIND_LINKS, UV_INDEX in .* are not heeded here"):
+        lock_all(project)
 
 
 def test_a_long_explanation_is_still_about_the_requirements(

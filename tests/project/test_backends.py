@@ -204,11 +204,16 @@ def test_something_else(tmp_path: Path, files: dict[str, str], message: str) -> 
         read_wheel(made, "demo-it")
 
 
-def test_a_backend_that_is_nowhere(tmp_path: Path, backends: Path) -> None:
+def test_a_backend_that_is_nowhere(
+    tmp_path: Path, backends: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "pyproject.toml").write_text(
         pyproject("hatchling").replace("hatchling", "hatchlong")
     )
     with pytest.raises(BuildError, match=r"(?s)cannot be built by .*hatchlong.*`uv build --wheel`"):
+        built(place(tmp_path), backends)
+    monkeypatch.setenv("UV_FIND_LINKS", str(backends))
+    with pytest.raises(BuildError, match=r"UV_FIND_LINKS in the environment is not heeded here"):
         built(place(tmp_path), backends)
 
 

@@ -22,7 +22,7 @@ from venvlayers.lock.divide import Provided
 from venvlayers.lock.resolve import Question, constraints_without, resolve
 from venvlayers.platforms import Platform
 from venvlayers.spec.model import LayerSpec
-from venvlayers.uv import Uv, UvFailure
+from venvlayers.uv import Uv, UvFailure, unheeded_sources
 
 
 def explain(
@@ -59,17 +59,25 @@ def _unresolvable(question: Question, failure: UvFailure, uv: Uv, work_dir: Path
         return LockError(
             f"uv could not resolve the requirements of {layer.env_name}: {listed}",
             details=failure.output,
-            hint="this is not about the requirements: see whether the index, the network and "
-            "uv's cache directory can be used",
+            hint=_and_sources(
+                "this is not about the requirements: see whether the index, the network and "
+                "uv's cache directory can be used"
+            ),
         )
     without = _platforms_without(question, uv, work_dir)
     where = ", ".join(platform.name for platform in without)
     return LockError(
         f"the requirements of {layer.env_name} cannot be resolved for {where}: {listed}",
         details=_relevant(failure.output),
-        hint="only wheels are used, and every package needs one for each platform; change the "
-        f"requirements{suggested_platforms(layer, without)}",
+        hint=_and_sources(
+            "only wheels are used, and every package needs one for each platform; change the "
+            f"requirements{suggested_platforms(layer, without)}"
+        ),
     )
+
+
+def _and_sources(hint: str) -> str:
+    return "; ".join(filter(None, (hint, unheeded_sources())))
 
 
 def _platforms_without(question: Question, uv: Uv, work_dir: Path) -> tuple[Platform, ...]:

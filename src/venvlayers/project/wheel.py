@@ -25,7 +25,7 @@ from venvlayers.project.model import ProjectPlace, ProjectWheel
 from venvlayers.project.record import write_record
 from venvlayers.project.sources import SourceFile, Sources, read_sources
 from venvlayers.spec.names import normalised
-from venvlayers.uv import Uv, UvFailure
+from venvlayers.uv import Uv, UvFailure, unheeded_sources
 
 _TIME = 1_580_601_600
 """The time that backends take for now (reproducible-builds.org): 2020-02-02, as hatchling does.
@@ -170,7 +170,7 @@ def _made(place: ProjectPlace, maker: WheelMaker, directory: Path) -> ProjectWhe
         raise BuildError(
             f"the wheel of {place.name} cannot be built by the project's build backend",
             details=failure.output,
-            hint=f"`uv build --wheel` in {place.root} should show the same",
+            hint=unheeded_sources() or f"`uv build --wheel` in {place.root} should show the same",
         ) from failure
     (made,) = out.glob("*.whl")
     return read_wheel(made, place.name)

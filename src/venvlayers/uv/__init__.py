@@ -9,6 +9,14 @@ imports from here, not from the modules.
 from venvlayers.uv.answers import MIRRORS, ManagedPython, managed_key
 from venvlayers.uv.commands import Uv
 from venvlayers.uv.find import find_uv
-from venvlayers.uv.running import UvFailure
+from venvlayers.uv.running import UvFailure, unheeded_sources
 
-__all__ = ["MIRRORS", "ManagedPython", "Uv", "UvFailure", "find_uv", "managed_key"]
+__all__ = [
+    "MIRRORS",
+    "ManagedPython",
+    "Uv",
+    "UvFailure",
+    "find_uv",
+    "managed_key",
+    "unheeded_sources",
+]

@@ -47,6 +47,29 @@ KEPT_VARIABLES = (
 """What a user may set in uv's environment; DESIGN calls these the named decisions."""
 
 
+_SOURCES = (
+    "UV_DEFAULT_INDEX",
+    "UV_EXTRA_INDEX_URL",
+    "UV_FIND_LINKS",
+    "UV_INDEX",
+    "UV_INDEX_URL",
+    "UV_NO_INDEX",
+)
+"""Where packages come from: an input of locks, so the specification has to say it."""
+
+
+def unheeded_sources() -> str | None:
+    """Return what to say of variables that tell uv where packages are, but not ours; or None."""
+    given = [name for name in _SOURCES if os.environ.get(name)]
+    if not given:
+        return None
+    verb = "is" if len(given) == 1 else "are"
+    return (
+        f"{', '.join(given)} in the environment {verb} not heeded here: say in [tool.uv] where"
+        " packages are (`index`, `find-links`)"
+    )
+
+
 class UvFailure(Exception):  # noqa: N818 - it is a result for the caller, not yet an error
     """uv ended with a non-zero status.
 
