@@ -12,7 +12,7 @@ from support.program_files import elf
 from venvlayers.build.sources import AppModules
 from venvlayers.project.model import ProjectWheel
 from venvlayers.spec.kinds import LayerKind
-from venvlayers.spec.model import Launch
+from venvlayers.spec.model import Accepted, FindingKind, Launch
 
 MADE_IN = "/home/somebody/project/_build"
 
@@ -74,6 +74,16 @@ def test_a_module_of_two_packages(tmp_path: Path) -> None:
         " 1 more) is brought by both, and there can be only one; leave out one of the packages"
         " [file-of-two]"
     )
+
+
+@pytest.mark.parametrize("pattern", ["cv2", "opencv-python", "opencv-*-headless", "cv2/*"])
+def test_a_module_of_two_packages_is_accepted(tmp_path: Path, pattern: str) -> None:
+    """By the module, by either package, and by paths."""
+    shared = {"cv2/__init__.py": b"A = 1\n", "cv2/cv2.abi3.so": elf()}
+    accepted = (Accepted(kind=FindingKind.FILE_OF_TWO, pattern=pattern),)
+    packages = {"opencv-python": shared, "opencv-python-headless": shared}
+    ((severity, _, _),) = found(checked_layer(tmp_path, packages, accepted=accepted))
+    assert severity == "note"
 
 
 @pytest.mark.parametrize(

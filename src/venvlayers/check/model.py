@@ -76,7 +76,7 @@ class Finding:
         layer: The environment name of the layer.
         package: The distribution that it is about; "" for what no distribution brought.
         files: The files that it is about, relative to the environment, with ``/``.
-        about: The libraries or modules that it is about.
+        about: The libraries, modules or (if there are several) packages that it is about.
         what: What is wrong, after the name of a file; ``{}`` stands for *about*.
         remedy: What to do.
         is_accepted: Whether the specification says that it is all right.

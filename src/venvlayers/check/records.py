@@ -88,9 +88,14 @@ def _of_two(inspection: Inspection) -> Iterator[Finding]:
                     layer=inspection.layer.name,
                     package=f"{other} and {package}",
                     files=(path,),
+                    about=(_top(path.removeprefix(inspection.site_packages)), other, package),
                     what="is brought by both, and there can be only one",
                     remedy="leave out one of the packages",
                 )
+
+
+def _top(path: str) -> str:
+    return path.partition("/")[0].partition(".")[0]
 
 
 def _matters(inspection: Inspection, path: str) -> bool:
