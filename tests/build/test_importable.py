@@ -126,7 +126,7 @@ def test_what_is_there_or_may_be(environments: list[Path], launch: str) -> None:
     [
         ("elsewhere.cli:main", "none of its layers has the module 'elsewhere'", "add the package"),
         ("aap.cli:main", "has the module 'aap'", "did you mean 'app'?"),
-        ("app.cil:main", "has the module 'app.cil'", "did you mean 'cli'?"),
+        ("app.cil:main", "has the module 'app.cil'", "in 'app': did you mean 'cli'?"),
         ("app.cli.deeper", "has the module 'app.cli.deeper'", "add the package"),
         ("app.cli:mian", "the module 'app.cli' has no 'mian'", "did you mean 'main'?"),
         ("app.cli:hidden", "the module 'app.cli' has no 'hidden'", "it has: Tool, as_text"),

@@ -142,6 +142,9 @@ def test_a_name_that_nobody_brings(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match="no package in it brings the program 'toool'") as caught:
         write(tmp_path, LINUX, layer(scripts=("shell", "toool")))
     assert caught.value.hint == "did you mean 'tool'?"
+    with pytest.raises(BuildError, match="the programs 'toool', 'shel'") as caught:
+        write(tmp_path, LINUX, layer(scripts=("toool", "shel")))
+    assert caught.value.hint == "did you mean 'tool'?; did you mean 'shell'?"
     with pytest.raises(BuildError) as caught:
         write(tmp_path / "empty", LINUX, layer(scripts=("gunicorn",)))
     assert caught.value.hint == "they bring: none"

@@ -55,8 +55,11 @@ def _mistake(launch: Launch, path: Sequence[Path]) -> tuple[str, str] | None:
     found = find_module(launch.module, path)
     if isinstance(found, NotFound):
         what = f"none of its layers has the module {found.name!r}"
-        meant = did_you_mean(found.name.rpartition(".")[2], found.beside)
-        return what, meant or (
+        package, _, last = found.name.rpartition(".")
+        meant = did_you_mean(last, found.beside)
+        if meant:
+            return what, f"in {package!r}: {meant}" if package else meant
+        return what, (
             "add the package that has it to `requirements`; of the project itself, `project = true`"
             " adds all, and `support_modules` single files or directories"
         )

@@ -8,11 +8,12 @@ scripts find the Python beside them afterwards, and others stay as they are.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from importlib.metadata import PathDistribution
 from pathlib import Path
+from typing import NoReturn
 
 from venvlayers.build.launchers import posix_program, windows_program
 from venvlayers.build.record import info_directories, record_more, recorded_places
@@ -103,15 +104,26 @@ class ScriptWriter:
         """
         for info in info_directories(self.env, self.scheme):
             self._write_for(info)
-        for pattern in self.layer.scripts or ():
-            # Of a pattern there may be nothing: not every platform has every program.
-            if pattern not in self._matched and not set(pattern) & set("*?["):
-                there = sorted(self._owners)
-                hint = did_you_mean(pattern, there) or f"they bring: {', '.join(there) or 'none'}"
-                raise BuildError(
-                    f"{self.layer.env_name}: no package in it brings the program {pattern!r}",
-                    hint=hint,
-                )
+        # Of a pattern there may be nothing: not every platform has every program.
+        missing = [
+            name
+            for name in self.layer.scripts or ()
+            if name not in self._matched and not set(name) & set("*?[")
+        ]
+        if missing:
+            self._refuse(missing)
+
+    def _refuse(self, missing: Sequence[str]) -> NoReturn:
+        there = sorted(self._owners)
+        meant = [did_you_mean(name, there) for name in missing]
+        listed = ", ".join(repr(name) for name in missing)
+        programs = "the program" if len(missing) == 1 else "the programs"
+        raise BuildError(
+            f"{self.layer.env_name}: no package in it brings {programs} {listed}",
+            hint="; ".join(hint for hint in meant if hint)
+            if all(meant)
+            else f"they bring: {', '.join(there) or 'none'}",
+        )
 
     def _write_for(self, info: Path) -> None:
         declared = dict(_entry_points(info))
