@@ -78,6 +78,9 @@ def test_each_kind_goes_behind_its_own(stack: Path) -> None:
     launched = ("application", "site", "--launch", "web.cli:main", "--runtime", "base")
     venvstacks("add", *launched, cwd=root, check=True)
     assert str(load(stack).layer("app-site").launch) == "web.cli:main"
+    with_project = ("--project", "--launch", "serve", "--runtime", "base")
+    venvstacks("add", "application", "own", *with_project, cwd=root, check=True)
+    assert load(stack).layer("app-own").project is not None
     assert top.requirements == ("a>=1", "b")
     assert [platform.name for platform in top.platforms] == ["linux_x86_64"]
 

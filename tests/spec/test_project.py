@@ -165,7 +165,7 @@ def test_what_the_backend_computes_is_not_known_here(tmp_path: Path) -> None:
             "",
             (
                 "frameworks[0].project: there is no [project] with a name in this file "
-                "(it is for a project's pyproject.toml)"
+                "(it is for a project's pyproject.toml, which has the project's name there)"
             ),
         ),
         (

@@ -37,6 +37,11 @@ def init(directory: Path, *, standalone: bool) -> None:
             f"  venvstacks add application NAME --launch-module PATH --runtime {found.runtime}",
             err=True,
         )
+        click.echo(
+            "or, for a script of [project.scripts], with --project --launch SCRIPT"
+            " in place of --launch-module",
+            err=True,
+        )
 
 
 @click.command(short_help="Add another layer to a stack.")
@@ -46,6 +51,7 @@ def init(directory: Path, *, standalone: bool) -> None:
 @click.option("--python", help="Of a runtime, such as cpython@3.12.")
 @click.option("--launch-module", help="Of an application: a .py file, or a package to run.")
 @click.option("--launch", help="Of an application: a module, a function or a script to run.")
+@click.option("--project", is_flag=True, help="Not of a runtime: contains the project itself.")
 @click.option("--platform", "platforms", multiple=True, help="What it is for; repeatable.")
 @click.argument("kind", type=click.Choice(list(_KINDS)))
 @click.argument("name")
@@ -61,6 +67,7 @@ def add(
     python: str | None,
     launch_module: str | None,
     launch: str | None,
+    project: bool,
     platforms: tuple[str, ...],
 ) -> None:
     """Declare another layer, a runtime, framework or application called NAME.
@@ -80,6 +87,7 @@ def add(
         python=python,
         launch_module=launch_module,
         launch=launch,
+        project=project,
         platforms=platforms,
     )
     click.echo(f"added to {add_layer(spec, layer)}: {kind} {name}")

@@ -27,6 +27,7 @@ class NewLayer:
         python: What a runtime asks for.
         launch_module: What starts an application, of the project.
         launch: What starts it, of what its layers have.
+        project: Whether it contains the project itself.
         platforms: What it is made for; empty for what the layers below are made for.
     """
 
@@ -38,6 +39,7 @@ class NewLayer:
     python: str | None = None
     launch_module: str | None = None
     launch: str | None = None
+    project: bool = False
     platforms: tuple[str, ...] = ()
 
     @property
@@ -50,6 +52,7 @@ class NewLayer:
             "launch": self.launch,
             "runtime": self.runtime,
             "frameworks": list(self.frameworks),
+            "project": self.project or None,
             "platforms": list(self.platforms),
         }
         return {key: value for key, value in given.items() if value not in (None, [])} | {

@@ -30,6 +30,9 @@ def project_spec(document: Mapping[str, Any]) -> ProjectSpec | None:
     return ProjectSpec(name=normalised(name), computed=computed)
 
 
+_NO_PROJECT = "it is for a project's pyproject.toml, which has the project's name there"
+
+
 def read_project(
     table: Table, project: ProjectSpec | None, needs: ProjectNeeds
 ) -> ProjectUse | None:
@@ -49,7 +52,7 @@ def read_project(
         return None
     if project is None:
         what = "there is no [project] with a name in this file"
-        table.findings.problem(table.at("project"), what, "it is for a project's pyproject.toml")
+        table.findings.problem(table.at("project"), what, _NO_PROJECT)
         return None
     inside = Table(value if isinstance(value, dict) else {}, table.at("project"), table.findings)
     inside.only(getter_names(PROJECT))
