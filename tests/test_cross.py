@@ -6,12 +6,15 @@ fetches by a list of our own; the packages are wheels for each platform.
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +27,8 @@ from support.interpreters import VERSION, standalone_downloads
 from support.projects import Project
 from support.runtime_layers import contents
 from support.stacks import Messages, done, run
-from venvlayers.errors import BuildError, PythonUnavailableError, SelectionError
+from venvlayers import transaction
+from venvlayers.errors import BuildError, PublishError, PythonUnavailableError, SelectionError
 from venvlayers.plan import Goal
 from venvlayers.platforms import PLATFORMS, PythonVersion, host_platform
 from venvlayers.request import LockPolicy, Request
@@ -136,6 +140,61 @@ def test_all_platforms_are_published_side_by_side(
     again = run(project, platforms=("linux_aarch64", "win_amd64"), clean=True)
     assert not any(layer.reused for layer in again.published)
     assert archives_of(project) == before, "made anew, they are the same"
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["full", "killed"])
+def test_x24_outputs_of_several_platforms_are_all_new_or_all_as_before(
+    project: Project, monkeypatch: pytest.MonkeyPatch, *, killed: bool
+) -> None:
+    """Whatever the rename at which the disk is full; after a kill the next run mends them."""
+    platforms = ALL[:2]
+    run(project, platforms=platforms)
+    rename, left = Path.replace, 0
+
+    def failing(path: Path, target: Path) -> Path:
+        nonlocal left
+        is_new = path.parent.name.startswith(".venvstacks-publish-")
+        left -= is_new
+        if is_new and left < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+        return rename(path, target)
+
+    for number in range(1, 16, 5):  # 6 archives, and as many descriptions; sums and manifests
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", str(1_700_000_000 + number))
+        before = outputs(project)
+        with monkeypatch.context() as patched:
+            left = number
+            patched.setattr(Path, "replace", failing)
+            if killed:  # nobody is there to put back what was
+                patched.setattr(transaction, "_undo", lambda _done: None)
+            with pytest.raises(PublishError, match="cannot publish"):
+                run(project, platforms=platforms)
+        assert killed or outputs(project) == before
+        assert not run(project, platforms=platforms[:1]).plan.is_done
+        run(project, platforms=platforms)
+        expect_consistent(project, platforms)
+
+
+def outputs(project: Project) -> dict[str, bytes]:
+    files = (path for path in project.dist.rglob("*") if path.is_file())
+    return {path.relative_to(project.dist).as_posix(): path.read_bytes() for path in sorted(files)}
+
+
+def expect_consistent(project: Project, platforms: Sequence[str]) -> None:
+    """Expect that the index is of the manifests, and the manifests are of the archives."""
+    found = outputs(project)
+    listed = json.loads(found["__venvstacks__/index.json"])["manifests"]
+    assert [entry["target_platform"] for entry in listed] == list(platforms)
+    archives = set()
+    for entry in listed:
+        manifest = found[f"__venvstacks__/{entry['manifest']}"]
+        assert hashlib.sha256(manifest).hexdigest() == entry["sha256"]
+        for layer in (one for layers in json.loads(manifest)["layers"].values() for one in layers):
+            archive = found[layer["archive_name"]]
+            assert hashlib.sha256(archive).hexdigest() == layer["archive_hashes"]["sha256"]
+            archives.add(layer["archive_name"])
+    assert {name for name in found if name.endswith(".tar.zst")} == archives
+    assert run(project, platforms=platforms).plan.is_done
 
 
 def test_a_preview_shows_platforms(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
