@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from support.stacks import Messages
 from venvlayers.build.launchers import is_relocatable
 from venvlayers.build.record import installed_distributions, normalize_records
 from venvlayers.build.scheme import Scheme
-from venvlayers.build.scripts import ScriptWriter
+from venvlayers.build.scripts import ScriptWriter, write_program
 from venvlayers.errors import BuildError
 from venvlayers.platforms import PLATFORMS, Interpreter, PythonVersion
 from venvlayers.report import Kind
@@ -110,6 +111,24 @@ def test_for_windows_on_another_machine(tmp_path: Path) -> None:
     assert b"#!<launcher_dir>\\python.exe\r\n" in (scripts / "tool.exe").read_bytes()
     assert b"#!<launcher_dir>\\pythonw.exe\r\n" in (scripts / "tool-window.exe").read_bytes()
     assert (scripts / "ready.py").read_bytes() == b"#!python\nprint(1)\n"
+
+
+def test_a_script_beside_a_program_of_its_name_for_windows(tmp_path: Path) -> None:
+    points = "[console_scripts]\nready = ready:main\n"
+    installed(tmp_path, WINDOWS, "aaa", points)
+    installed(tmp_path, WINDOWS)
+    write(tmp_path, WINDOWS)
+    with zipfile.ZipFile(tmp_path / "Scripts" / "ready.exe") as program:
+        assert b"from ready import main" in program.read("__main__.py")
+
+
+def test_programs_are_not_written_into_the_cache_of_uv(tmp_path: Path) -> None:
+    cached, program = tmp_path / "cached", tmp_path / "bin" / "program"
+    cached.write_bytes(b"of a wheel")
+    program.parent.mkdir()
+    program.hardlink_to(cached)
+    write_program(program, b"ours")
+    assert (cached.read_bytes(), program.read_bytes()) == (b"of a wheel", b"ours")
 
 
 def test_in_a_runtime_for_windows(tmp_path: Path) -> None:

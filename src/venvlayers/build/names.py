@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -16,11 +15,7 @@ from venvlayers.errors import BuildError
 from venvlayers.files import walk_sorted
 from venvlayers.platforms import Platform
 from venvlayers.report import Kind, Reporter
-
-_DEVICE = re.compile(
-    r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[1-9\u00b9\u00b2\u00b3])(\..*)?", re.IGNORECASE
-)
-"""Windows' names of devices, with whatever ending ("Naming Files, Paths, and Namespaces")."""
+from venvlayers.spec.names import is_device, same_directory_key
 
 _FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f]')
 
@@ -73,7 +68,7 @@ def _alike(found: Mapping[str, os.DirEntry[str]]) -> Iterator[str]:
     """
     seen: dict[str, str] = {}
     for name, entry in found.items():
-        first = seen.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
+        first = seen.setdefault(same_directory_key(name), name)
         if first != name and not (_is_directory(entry) and _is_directory(found[first])):
             yield f"{first} and {name} are the same file there"
 
@@ -85,7 +80,7 @@ def _is_directory(entry: os.DirEntry[str]) -> bool:
 def _impossible_on_windows(names: Sequence[str]) -> Iterator[str]:
     for name in names:
         last = name.rpartition("/")[2]
-        if _DEVICE.fullmatch(last):
+        if is_device(last):
             yield f"{name} is called as a device"
         elif last.endswith((".", " ")):
             yield f"{name!r} ends with a dot or a space"

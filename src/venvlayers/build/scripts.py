@@ -191,9 +191,13 @@ class ScriptWriter:
     def _rewrite(self, path: Path, code: bytes, info: Path) -> None:
         """Make a Python script find its Python; for Windows, put a program beside it."""
         path.unlink()  # its content may be uv's cache's
-        if self._exe:
-            path.write_bytes(b"#!python\n" + code)
-        self._add(path.name.removesuffix(".py") if self._exe else path.name, code, info)
+        if not self._exe:
+            self._add(path.name, code, info)
+            return
+        path.write_bytes(b"#!python\n" + code)
+        name = path.name.removesuffix(".py")
+        if not self._place(f"{name}.exe", info).exists():  # the wheel's own, or another's
+            self._add(name, code, info)
 
     def _add(self, name: str, code: bytes, info: Path, *, gui: bool = False) -> None:
         path = self._place(f"{name}.exe" if self._exe else name, info)
@@ -213,6 +217,7 @@ def _python_code(path: Path) -> bytes | None:
 def write_program(path: Path, content: bytes) -> None:
     """Write an executable file."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)  # what was there may share its content with uv's cache
     path.write_bytes(content)
     path.chmod(0o755)
 

@@ -18,6 +18,7 @@ from venvlayers.check.model import CheckedLayer
 from venvlayers.check.reading import exports_module, read_binary
 from venvlayers.platforms import Platform
 from venvlayers.spec.kinds import LayerKind
+from venvlayers.spec.names import normalised
 
 _VERSIONED = re.compile(r".*\.so\.[0-9.]+")
 
@@ -121,7 +122,7 @@ class Inspection:
 
 def package_name(distribution: Distribution) -> str:
     """Return the normalised name of a distribution, which has underscores in file names."""
-    return re.sub(r"[-_.]+", "-", distribution.name).lower()
+    return normalised(distribution.name)
 
 
 def inspect(layer: CheckedLayer) -> Inspection:

@@ -6,7 +6,6 @@ module there can be imported too, which is not so in the layer that is published
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from venvlayers.layout import Layout
 from venvlayers.project.model import ProjectPlace
 from venvlayers.project.record import read_record
 from venvlayers.spec.model import LayerSpec, StackSpec
+from venvlayers.spec.names import normalised
 from venvlayers.workflow.project import project_place
 
 
@@ -62,7 +62,7 @@ def _configured(document: dict[str, Any]) -> Iterator[str]:
 
 
 def _usual(root: Path, name: str) -> Iterator[Path]:
-    package = re.sub(r"[-_.]+", "_", name).lower()
+    package = normalised(name).replace("-", "_")
     if (root / "src").is_dir() and not (root / "src" / "__init__.py").exists():
         yield root / "src"
     elif (root / package / "__init__.py").exists() or (root / f"{package}.py").exists():

@@ -11,7 +11,10 @@ import unicodedata
 
 from venvlayers.spec.kinds import LayerKind
 
-_WINDOWS_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+_DEVICE = re.compile(
+    r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[1-9\u00b9\u00b2\u00b3])(\..*)?", re.IGNORECASE
+)
+"""Windows' names of devices, with whatever ending ("Naming Files, Paths, and Namespaces")."""
 _PYTHON = re.compile(r"(python|pypy|pythonw|pypyw)[0-9.]*(\.exe)?", re.IGNORECASE)
 _FORBIDDEN = '/\\<>:"|?*'
 _LONGEST = 100
@@ -34,11 +37,16 @@ def name_mistake(name: str, kind: LayerKind) -> str | None:
         return "must not begin with '.', '-', '~' or a space, or end with '.' or a space"
     if len(name) > _LONGEST:
         return f"must not be longer than {_LONGEST} characters"
-    if _WINDOWS_DEVICES.fullmatch(name):
+    if is_device(name):
         return "is the name of a device on Windows"
     if kind is LayerKind.APPLICATION and is_python(name):
         return "is what Python itself is called in the directory of the application's launcher"
     return _reserved(name) if kind is LayerKind.RUNTIME else None
+
+
+def is_device(name: str) -> bool:
+    """Tell whether Windows takes *name* for a device, in whichever directory."""
+    return _DEVICE.fullmatch(name) is not None
 
 
 def is_python(name: str) -> bool:
