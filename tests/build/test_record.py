@@ -92,5 +92,8 @@ def test_a_record_that_names_what_is_outside(tmp_path: Path) -> None:
     with (info / "RECORD").open("a", newline="") as file:
         csv.writer(file).writerows([row, "sha256=x", "1"] for row in rows)
     assert not [path for path in altered_files(env) if "secret" in path]
+    there = altered_files(env)
+    assert "bin/tool" in there
+    assert altered_files(env / ".." / "env") == there
     normalize_records(env, LINUX)
     assert "secret" not in (info / "RECORD").read_text()

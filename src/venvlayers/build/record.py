@@ -78,7 +78,7 @@ def _place(recorded: str, scheme: Scheme) -> str:
     name = recorded.replace("\\", "/")
     if not name.startswith("../"):
         return scheme.from_record(name)
-    return posixpath.normpath(scheme.place(name.replace("../", "")))
+    return posixpath.normpath(scheme.place(name.replace("../", "").lstrip("/")))
 
 
 def _measured(path: Path, algorithm: str = "sha256") -> tuple[str, str]:
@@ -157,9 +157,11 @@ def _recorded_files(record: Path, prefix: Path) -> Iterator[tuple[Path, str, str
 
     It is a wheel's, and may name what is outside: that is nobody's to read.
     """
+    site = record.parents[1].relative_to(prefix).as_posix()
     for name, digest, size in _rows(record):
-        path = Path(os.path.normpath(record.parents[1] / name.replace("\\", "/")))
-        if path.is_relative_to(prefix) and path.is_file():
+        place = posixpath.normpath(f"{site}/{name}".replace("\\", "/"))
+        path = prefix / place
+        if not place.startswith("../") and path.is_file():
             yield path, digest, size
 
 
