@@ -101,7 +101,8 @@ def minimums(session: nox.Session) -> None:
     everything is what `tests` has: it installs them anew each time.
     """
     python = _environment_of(session, "3.11")
-    lowest = Path(session.create_tmp(), "lowest.txt")
+    # Not in `session.create_tmp()`: tests would have their directories in this checkout then.
+    lowest = Path(session.virtualenv.location).resolve() / "lowest.txt"
     hatch = lowest.with_name("hatch.in")
     hatch.write_text("\n".join([OLDEST_HATCH, *WITH_OLDEST_HATCH]), "utf-8")
     compile_ = ("uv", "pip", "compile", "--quiet", "--resolution=lowest-direct", "--no-header")
