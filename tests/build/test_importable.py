@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ LOWER = {
     "space/other.py": "",
     "tricky/__init__.py": "__path__ = []",
     "makes/__init__.py": "globals()['main'] = 1\n",
+    "viewer-1.0.dist-info/entry_points.txt": "[console_scripts]\nlook = viewer.cli:main\n",
     "late.py": "def __getattr__(name): return print\n",
     "old.py": "print 'Python 2'\n",
 }
@@ -74,12 +76,13 @@ def filled(env: Path, files: Mapping[str, str]) -> Path:
 
 
 def refused(environments: list[Path], launch: str, **more: Any) -> tuple[str, str] | None:
+    found = entry_point(launch)
     layer = LayerSpec(
         kind=LayerKind.APPLICATION,
         name="top",
         requirements=(),
         platforms=(SCHEME.platform,),
-        launch=entry_point(launch),
+        launch=found and replace(found, scripts=("greet", "serve-it")),
         **more,
     )
     try:
@@ -126,6 +129,12 @@ def test_what_is_there_or_may_be(environments: list[Path], launch: str) -> None:
     [
         ("elsewhere.cli:main", "none of its layers has the module 'elsewhere'", "add the package"),
         ("aap.cli:main", "has the module 'aap'", "did you mean 'app'?"),
+        ("gret", "none of its layers has the module 'gret'", "did you mean 'greet'?"),
+        ("serve_it", "has the module 'serve_it'", "did you mean 'serve-it'?"),
+        ("gret:main", "has the module 'gret'", "add the package"),
+        ("app.gret", "has the module 'app.gret'", "add the package"),
+        ("look", "has the module 'look'", 'package: launch = "viewer.cli:main" does the same'),
+        ("look:main", "has the module 'look'", "add the package"),
         ("app.cil:main", "has the module 'app.cil'", "in 'app': did you mean 'cli'?"),
         ("app.cli.deeper", "has the module 'app.cli.deeper'", "add the package"),
         ("app.cli:mian", "the module 'app.cli' has no 'mian'", "did you mean 'main'?"),

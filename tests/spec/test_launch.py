@@ -58,6 +58,8 @@ def test_a_module_a_function_or_a_script(
     assert (str(layer.launch), layer.launch.gui) == (means, gui)
     assert layer.launch_module is None
     assert layer.modules == ()
+    if not gui and launch != "serve":
+        assert layer.launch.scripts == ("serve", "other", "window"), "one may have been meant"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from venvlayers.build.importable import Module, NotFound, find_module, names_bound, search_path
 from venvlayers.build.scheme import Scheme
-from venvlayers.build.scripts import code, program, write_program
+from venvlayers.build.scripts import code, declared_programs, program, write_program
 from venvlayers.errors import BuildError
 from venvlayers.platforms import Platform
 from venvlayers.spec.model import Launch, LayerSpec
@@ -54,18 +54,30 @@ def _mistake(launch: Launch, path: Sequence[Path]) -> tuple[str, str] | None:
     """Return what is wrong with what is to be started, and what to do; None if nothing is."""
     found = find_module(launch.module, path)
     if isinstance(found, NotFound):
-        what = f"none of its layers has the module {found.name!r}"
-        package, _, last = found.name.rpartition(".")
-        meant = did_you_mean(last, found.beside)
-        if meant:
-            return what, f"in {package!r}: {meant}" if package else meant
-        return what, (
-            "add the package that has it to `requirements`; of the project itself, `project = true`"
-            " adds all, and `support_modules` single files or directories"
-        )
+        return f"none of its layers has the module {found.name!r}", _meant(launch, found, path)
     if launch.attribute:
         return _attribute_mistake(launch, found, path)
     return _main_mistake(launch.module, found, path)
+
+
+def _meant(launch: Launch, found: NotFound, path: Sequence[Path]) -> str:
+    """Return what to write in place of a module that is not there."""
+    package, _, last = found.name.rpartition(".")
+    is_word = not package and str(launch) == last
+    if is_word and (program := _programs(path).get(last)):
+        return f'it is a program of a package: launch = "{program}" does the same'
+    if meant := did_you_mean(last, [*(launch.scripts if is_word else ()), *found.beside]):
+        return f"in {package!r}: {meant}" if package else meant
+    return (
+        "add the package that has it to `requirements`; of the project itself, `project = true`"
+        " adds all, and `support_modules` single files or directories"
+    )
+
+
+def _programs(path: Sequence[Path]) -> dict[str, Launch]:
+    """Return what the programs of the packages on *path* start, by name; the first one counts."""
+    places = [info for place in path for info in sorted(place.glob("*.dist-info"))]
+    return {name: launch for info in reversed(places) for name, launch in declared_programs(info)}
 
 
 def _attribute_mistake(

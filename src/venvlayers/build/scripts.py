@@ -126,7 +126,7 @@ class ScriptWriter:
         )
 
     def _write_for(self, info: Path) -> None:
-        declared = dict(_entry_points(info))
+        declared = dict(declared_programs(info))
         ready = self._ready(info, {f"{name}{end}" for name in declared for end in _ENDS})
         for name, launch in sorted(declared.items()):
             if self._is_first(name, info):
@@ -222,8 +222,15 @@ def write_program(path: Path, content: bytes) -> None:
     path.chmod(0o755)
 
 
-def _entry_points(info: Path) -> Iterator[tuple[str, Launch]]:
-    """Yield the scripts that a distribution declares, with what they start."""
+def declared_programs(info: Path) -> Iterator[tuple[str, Launch]]:
+    """Yield the scripts that a distribution declares, with what they start.
+
+    Args:
+        info: Its ``.dist-info``.
+
+    Raises:
+        BuildError: One does not name a function.
+    """
     for point in PathDistribution(info).entry_points:
         if point.group in _GROUPS:
             launch = entry_point(point.value, gui=_GROUPS[point.group])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from keyword import iskeyword
 from typing import Any
 
@@ -98,7 +98,8 @@ def read_launch(
     if found is None:
         what = f"{declared!r} is neither a module nor a function, nor a script of the project"
         findings.problem(table.at("launch"), what, _meant(declared, scripts))
-    return found
+        return None
+    return replace(found, scripts=tuple(scripts.names))
 
 
 def _script(table: str, name: str, value: Any, findings: Findings) -> Launch | None:

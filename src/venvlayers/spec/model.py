@@ -110,11 +110,13 @@ class Launch:
         module: A module, by the name that it is imported by.
         attribute: What is called in it, with dots; empty if it is run as ``python -m`` does.
         gui: Whether it is started without a console, where there is a difference.
+        scripts: The names of the project's scripts, of which one may have been meant.
     """
 
     module: str
     attribute: str = ""
     gui: bool = False
+    scripts: tuple[str, ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:
         return f"{self.module}:{self.attribute}" if self.attribute else self.module
