@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,10 @@ from support.index import Index
 from support.projects import Project
 
 pytest_plugins = ("support.backends", "support.hatch", "support.stock", "support.uploads")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell lets what it starts in the background ignore Ctrl-C, and so would what a test starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _DROPPED = (
     "UV_",

@@ -11,7 +11,13 @@ from packaging.tags import sys_tags
 
 from venvlayers.lock.divide import marker_for
 from venvlayers.lock.wheels import supported_tags
-from venvlayers.platforms import PLATFORMS, Interpreter, PythonVersion, host_platform
+from venvlayers.platforms import (
+    PLATFORMS,
+    Interpreter,
+    PythonVersion,
+    host_platform,
+    platform_called_otherwise,
+)
 
 HERE = Interpreter("cpython", PythonVersion.parse(running.python_version()))
 PYPY = Interpreter("pypy", PythonVersion(3, 9, 16), "7.3.11")
@@ -147,3 +153,23 @@ def test_a_machine_that_is_none_of_them(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(running, "machine", lambda: "riscv64")
     with pytest.raises(LookupError, match="riscv64"):
         host_platform()
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("linux_amd64", "linux_x86_64"),
+        ("linux-arm64", "linux_aarch64"),
+        ("macos_x64", "macosx_x86_64"),
+        ("darwin-aarch64", "macosx_arm64"),
+        ("win-arm64", "win_arm64"),
+        ("Windows-x64", "win_amd64"),
+    ],
+)
+def test_what_others_call_a_platform(theirs: str, ours: str) -> None:
+    assert platform_called_otherwise(theirs) is PLATFORMS[ours]
+
+
+def test_a_platform_that_nobody_makes() -> None:
+    assert platform_called_otherwise("plan9_mips") is None
+    assert platform_called_otherwise("linux") is None

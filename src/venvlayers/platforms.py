@@ -303,6 +303,23 @@ PLATFORMS: dict[str, Platform] = {
 """Every platform that layers can be made for, by name."""
 
 
+_SYSTEMS = {"macos": "darwin", "macosx": "darwin", "osx": "darwin", "win": "win32"}
+_SYSTEMS |= {"windows": "win32", "linux": "linux", "darwin": "darwin"}
+_MACHINES = {"amd64": "x86_64", "x64": "x86_64", "x86_64": "x86_64", "intel": "x86_64"}
+_MACHINES |= {"aarch64": "arm64", "arm64": "arm64"}
+_CALLED = {"AMD64": "x86_64", "ARM64": "arm64", "aarch64": "arm64"}
+
+
+def platform_called_otherwise(name: str) -> Platform | None:
+    """Return the platform that others call *name*, such as ``linux_amd64`` or ``macos-x64``."""
+    system, _, machine = name.casefold().replace("-", "_").partition("_")
+    wanted = _SYSTEMS.get(system), _MACHINES.get(machine)
+    for platform in PLATFORMS.values():
+        if (platform.sys_platform, _CALLED.get(platform.machine, platform.machine)) == wanted:
+            return platform
+    return None
+
+
 def host_platform() -> Platform:
     """Return the platform of the machine that runs this.
 

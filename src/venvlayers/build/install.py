@@ -133,13 +133,17 @@ def _install_as_recorded(
     if found := altered(cache=True):
         source.uv.reporter.say(
             Kind.WARNING,
-            f"{lock.env_name}: {len(found)} files in uv's cache are not what their wheels"
-            f" recorded (the first is {found[0]}); fetching the packages again.\n"
+            f"{lock.env_name}: in uv's cache, {found[0]}{_and_others(len(found) - 1)} not what the"
+            " wheel recorded; fetching the packages again.\n"
             "`uv cache clean` mends the cache.",
         )
         remove_tree(prefix)
         altered(cache=False)
         record_what_is_there(prefix)  # what differs now is so in the wheel, whose hash is locked
+
+
+def _and_others(others: int) -> str:
+    return f" and {others} more are" if others else " is"
 
 
 def _settle(

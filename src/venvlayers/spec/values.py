@@ -18,6 +18,7 @@ from venvlayers.platforms import (
     Platform,
     PythonVersion,
     Targets,
+    platform_called_otherwise,
 )
 from venvlayers.spec.groups import ProjectNeeds, read_needs
 from venvlayers.spec.model import Accepted, FindingKind, ProjectUse, PythonRequest
@@ -48,11 +49,18 @@ def read_platforms(table: Table) -> tuple[Platform, ...] | None:
         return None
     for index, name in enumerate(names):
         if name not in PLATFORMS:
-            meant = did_you_mean(name, PLATFORMS) or f"one of {', '.join(PLATFORMS)}"
+            meant = platform_meant(name) or f"one of {', '.join(PLATFORMS)}"
             where = f"{table.at('platforms')}[{index}]"
             table.findings.problem(where, f"unknown platform {name!r}", meant)
     known = tuple(platform for platform in PLATFORMS.values() if platform.name in names)
     return known if known or not names else tuple(PLATFORMS.values())
+
+
+def platform_meant(name: str, *others: str) -> str | None:
+    """Return ``did you mean 'x'?`` for a platform that we do not know, or one of *others*."""
+    if same := platform_called_otherwise(name):
+        return f"did you mean {same.name!r}?"
+    return did_you_mean(name, [*PLATFORMS, *others])
 
 
 def read_requirements(table: Table, needs: ProjectNeeds, use: ProjectUse | None) -> tuple[str, ...]:

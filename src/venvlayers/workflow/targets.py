@@ -13,7 +13,7 @@ from venvlayers.platforms import PLATFORMS, Platform, host_platform
 from venvlayers.request import Request
 from venvlayers.selection import Selection
 from venvlayers.spec.model import LayerSpec, StackSpec
-from venvlayers.spec.table import did_you_mean
+from venvlayers.spec.values import platform_meant
 
 VARIABLE = "VENVSTACKS_PLATFORMS"
 """Names of platforms, with commas between them, for `Request.platforms`."""
@@ -89,7 +89,7 @@ def _known(where: str, names: Sequence[str]) -> list[Platform]:
         f"{where}: there is no platform {name!r}" + (f" ({meant})" if meant else "")
         for name in names
         if name not in PLATFORMS
-        for meant in (did_you_mean(name, [*PLATFORMS, ALL, HOST]),)
+        for meant in (platform_meant(name, ALL, HOST),)
     ]
     if problems:
         listed = ", ".join(PLATFORMS)
