@@ -122,6 +122,108 @@ def test_else_the_newest_that_uv_offers(tmp_path: Path, monkeypatch: pytest.Monk
     assert guess(NEWER, tmp_path).python == RUNNING
 
 
+BUILDABLE = """
+[build-system]
+requires = ["hatchling", "Hatch_VenvStacks>=0.1"]
+build-backend = "hatchling.build"
+
+[project]
+name = "demo-app"
+version = "1"
+dependencies = ["ground>=1"]
+"""
+ONE = '[project.scripts]\ngreet = "demo_app.cli:main"\n'
+TWO = f'{ONE}"Demo_App" = "demo_app:run"\n'
+FILES = ("src/demo_app/__init__.py",)
+
+
+@pytest.mark.parametrize(
+    ("text", "files", "starts"),
+    [
+        (BUILDABLE + ONE, FILES, {"launch": "greet"}),
+        (BUILDABLE + TWO, ("main.py",), {"launch": "Demo_App"}),
+        (BUILDABLE + ONE, ("src/demo_app/__main__.py",), {"launch": "demo_app"}),
+        (BUILDABLE, (*FILES, "src/demo_app/__main__.py"), {"launch": "demo_app"}),
+        (BUILDABLE, ("demo_app.py", "main.py"), {"launch_module": "main.py"}),
+    ],
+)
+def test_a_project_that_is_built_comes_as_its_wheel(
+    tmp_path: Path, text: str, files: tuple[str, ...], starts: dict[str, str]
+) -> None:
+    """Then its dependencies are not written twice, nor its module copied beside its own."""
+    path, found = add_first_table(project(tmp_path, text, *files))
+    stack = tomllib.loads(path.read_text())["tool"]["venvstacks"]
+    (application,) = stack["applications"]
+    assert application == {
+        "name": "demo-app",
+        "runtime": f"cpython-{RUNNING}",
+        "project": True,
+        "requirements": [],
+        **starts,
+    }
+    assert f"Runs {'as `python -m main`' if 'launch_module' in starts else '`'}" in path.read_text()
+    assert not found.lacks_plugin
+    assert load(tmp_path).layer("app-demo-app").project is not None
+
+
+def test_a_file_of_its_own_cannot_contain_the_project(tmp_path: Path) -> None:
+    root = project(tmp_path, BUILDABLE + ONE, "src/demo_app/__main__.py")
+    write_standalone(root)
+    layer = load(root).layer("app-demo-app")
+    assert (layer.project, layer.requirements) == (None, ("ground>=1",))
+    assert layer.launch_module is not None
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('name = "demo-app"\n', ""),
+        ('version = "1"\n', ""),
+        ('version = "1"\n', 'dynamic = ["readme"]\n'),
+        ('build-backend = "hatchling.build"\n', ""),
+        ('["ground>=1"]', '["x @ https://example.invalid/x.git"]'),
+        ('["ground>=1"]', '"ground"'),
+        ("[project.scripts]", "[project.other]"),
+    ],
+)
+def test_no_wheel_is_counted_on_where_there_may_be_none(tmp_path: Path, old: str, new: str) -> None:
+    text = (BUILDABLE + ONE).replace(old, new)
+    assert text != BUILDABLE + ONE
+    found = guess(tomllib.loads(text), project(tmp_path, text, "main.py"))
+    assert (found.project, found.launch, found.launch_module) == (False, None, "main.py")
+
+
+def test_another_package_is_copied_and_may_be_in_the_wheel(tmp_path: Path) -> None:
+    """Both at once would be refused: one would hide the other."""
+    root = project(tmp_path, BUILDABLE, *FILES, "src/other/__main__.py")
+    found = guess(tomllib.loads(BUILDABLE), root)
+    assert (found.project, found.launch_module) == (False, "src/other")
+    assert found.requirements == ("ground>=1",)
+
+
+@pytest.mark.parametrize(
+    "scripts",
+    ['a = "demo:main"\nb = "demo:main"\n', "a = 1\n", 'a = "demo"\n', '"demo-app" = "a b:c"\n'],
+)
+def test_a_script_that_is_not_clear_is_not_guessed(tmp_path: Path, scripts: str) -> None:
+    text = f"{BUILDABLE}[project.scripts]\n{scripts}"
+    found = guess(tomllib.loads(text), tmp_path)
+    assert (found.project, found.starts) == (True, None)
+
+
+def test_it_says_that_the_build_system_lacks_the_plugin(tmp_path: Path) -> None:
+    lacking = BUILDABLE.replace(', "Hatch_VenvStacks>=0.1"', "") + ONE
+    result = venvstacks("init", cwd=project(tmp_path / "p", lacking, *FILES), check=True)
+    assert "application demo-app, which runs greet" in result.stdout
+    assert '"hatch-venvstacks" is not in `requires` of [build-system]' in result.stderr
+    assert (tmp_path / "p" / "pyproject.toml").read_text().startswith(lacking)
+    complete = project(tmp_path / "q", BUILDABLE + ONE, *FILES)
+    assert venvstacks("init", cwd=complete, check=True).stderr == ""
+    no_list = BUILDABLE.replace('["hatchling", "Hatch_VenvStacks>=0.1"]', "1")
+    assert guess(tomllib.loads(no_list), tmp_path).lacks_plugin
+    assert guess({"build-system": 1}, tmp_path).lacks_plugin
+
+
 @pytest.mark.parametrize("document", [{}, {"project": 1}, {"project": {"name": "a/b"}}])
 def test_a_project_without_a_usable_name(tmp_path: Path, document: dict[str, object]) -> None:
     assert guess(document, tmp_path).name == "app"

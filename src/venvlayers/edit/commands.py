@@ -20,15 +20,15 @@ def init(directory: Path, *, standalone: bool) -> None:
     """Begin a stack: add [tool.venvstacks] to the pyproject.toml of DIRECTORY.
 
     The project's name, the Pythons that it takes, its dependencies and its module
-    that `python -m` can run are what it begins with. Nothing else in the file
-    changes.
+    that `python -m` can run, or its script, are what it begins with. Nothing else
+    in the file changes.
     """
     from venvlayers.edit.edit import add_first_table, write_standalone  # noqa: PLC0415
 
     path, found = write_standalone(directory) if standalone else add_first_table(directory)
     click.echo(f"added to {path}: runtime {found.runtime}")
-    if found.launch_module:
-        click.echo(f"added to {path}: application {found.name}, which runs {found.launch_module}")
+    if found.starts:
+        click.echo(f"added to {path}: application {found.name}, which runs {found.starts}")
     else:
         click.echo(
             "no module was found that `python -m` can run: add an application with", err=True
@@ -40,6 +40,12 @@ def init(directory: Path, *, standalone: bool) -> None:
         click.echo(
             "or, for a script of [project.scripts], with --project --launch SCRIPT"
             " in place of --launch-module",
+            err=True,
+        )
+    if found.lacks_plugin:
+        click.echo(
+            '"hatch-venvstacks" is not in `requires` of [build-system]: `hatch build -t venvstacks`'
+            " needs it there; the command `venvstacks` does not",
             err=True,
         )
 

@@ -73,7 +73,7 @@ def write_standalone(directory: Path) -> tuple[Path, Guess]:
     source = read_source(project) if project.exists() else None
     if source and source.has_stack:
         raise _problem(project, "is there already", "one stack a directory", where=TABLE)
-    found = guess(source.values if source else {}, path.absolute().parent)
+    found = guess(source.values if source else {}, path.absolute().parent, standalone=True)
     text = with_first_table("", found, where="")
     checked(path, text, where="")
     try:

@@ -7,7 +7,8 @@ from typing import Any
 
 from venvlayers.edit.guess import Guess
 from venvlayers.edit.insert import inserted, table_at
-from venvlayers.edit.layer import table_lines
+from venvlayers.edit.layer import NewLayer, table_lines
+from venvlayers.spec.kinds import LayerKind
 
 _INTRODUCTION = """\
 # Layers: a Python runtime, frameworks that applications share, and applications.
@@ -27,8 +28,11 @@ _FRAMEWORK = """\
 # requirements = ["numpy"]
 """
 _APPLICATION = """\
-# Runs as `python -m {module}` with the Python of its layer. Give it
+# Runs {starts} with the Python of its layer. Give it
 # `frameworks = ["shared"]` instead of a runtime once there is one.
+"""
+_PROJECT = """\
+# `project = true` is this project's own wheel, and what it depends on.
 """
 _NO_APPLICATION = """\
 # An application is a module of this project that `python -m` can run, and was not found:
@@ -66,21 +70,24 @@ def _tables(guess: Guess) -> tuple[dict[str, Any], dict[str, Any] | None]:
         "python_implementation": f"cpython@{guess.python}",
         "requirements": [],
     }
-    if guess.launch_module is None:
+    if guess.starts is None:
         return runtime, None
-    application = {
-        "name": guess.name,
-        "launch_module": guess.launch_module,
-        "runtime": guess.runtime,
-        "requirements": list(guess.requirements),
-    }
-    return runtime, application
+    application = NewLayer(
+        kind=LayerKind.APPLICATION,
+        name=guess.name,
+        launch_module=guess.launch_module,
+        launch=guess.launch,
+        runtime=guess.runtime,
+        project=guess.project,
+        requirements=guess.requirements,
+    )
+    return runtime, application.table
 
 
 def _lines(guess: Guess, where: str) -> str:
     prefix = f"{where}." if where else ""
     runtime, application = _tables(guess)
-    words = {"prefix": prefix, "runtime": guess.runtime, "module": guess.module}
+    words = {"prefix": prefix, "runtime": guess.runtime}
     header = f"[{where}]\n" if where else ""
     blocks = [
         f"{header}{_INTRODUCTION}{_PLATFORMS}",
@@ -88,6 +95,13 @@ def _lines(guess: Guess, where: str) -> str:
         _FRAMEWORK.format(**words),
         _NO_APPLICATION.format(**words)
         if application is None
-        else f"[[{prefix}applications]]\n{_APPLICATION.format(**words)}{table_lines(application)}",
+        else f"[[{prefix}applications]]\n{_said_of_application(guess)}{table_lines(application)}",
     ]
     return "\n".join(blocks)
+
+
+def _said_of_application(guess: Guess) -> str:
+    starts = (
+        f"`{guess.launch}` of this project" if guess.launch else f"as `python -m {guess.module}`"
+    )
+    return _APPLICATION.format(starts=starts) + _PROJECT * guess.project
