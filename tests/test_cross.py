@@ -10,6 +10,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -319,6 +320,11 @@ def test_exports_of_several_platforms_are_apart(project: Project) -> None:
 
 def test_a_python_of_this_machine_serves_no_other(project: Project) -> None:
     project.set_stack(project.stack() | {"runtime_source": "local"})
+    for _ in ("when it was locked", "before anything is done"):
+        with pytest.raises(PythonUnavailableError) as caught:
+            run(project, platforms=("win_amd64", "macosx_arm64", "host"))
+        (named,) = re.findall(r"it cannot be had for (.*)", caught.value.message)
+        assert sorted(named.split(", ")) == ["macosx_arm64", "win_amd64"], "all of them"
     with pytest.raises(PythonUnavailableError) as caught:
         run(project, platforms=("win_amd64",))
     assert "it cannot be had for win_amd64" in str(caught.value)

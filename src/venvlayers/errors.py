@@ -107,9 +107,29 @@ class ToolError(VenvstacksError):
 
 
 class PythonUnavailableError(VenvstacksError):
-    """No source has the Python that a runtime layer asks for."""
+    """No source has the Python that a runtime layer asks for.
+
+    Args:
+        what: What is wrong, in one sentence or a short list.
+        lacking: The names of platforms that one which is there does not serve.
+        hint: What to do next.
+        details: Longer output of another tool.
+    """
 
     exit_code = 8
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        lacking: tuple[str, ...] = (),
+        hint: str | None = None,
+        details: str | None = None,
+    ) -> None:
+        named = f"; it cannot be had for {', '.join(lacking)}" if lacking else ""
+        super().__init__(what + named, hint=hint, details=details)
+        self.what = what
+        self.lacking = lacking
 
 
 class UnpackError(VenvstacksError):

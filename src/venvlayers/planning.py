@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from venvlayers.build.key import KeyInputs, environment_key
 from venvlayers.build.sources import AppModules, app_modules
+from venvlayers.errors import PythonUnavailableError
 from venvlayers.layout import Layout
 from venvlayers.lock.model import PythonPin
 from venvlayers.lock.state import PROJECT_CHANGED, LockState, lock_states
@@ -21,6 +23,9 @@ from venvlayers.platforms import Platform
 from venvlayers.project.model import ProjectWheel
 from venvlayers.selection import Extent, Operations, Selection
 from venvlayers.spec.model import LayerSpec, StackSpec
+
+_T = TypeVar("_T")
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,15 +82,19 @@ def plan_stack(
     found: dict[Platform, Mapping[str, Target]] = {}
     if goal >= Goal.BUILD:
         wheel = given_wheel() if any(layer.has_wheel for layer in layers) else None
-        for platform, outlook in outlooks.items():
-            found[platform] = targets(
+        each = for_each(
+            outlooks,
+            lambda platform: targets(
                 buildable(layers, platform),
                 lasting,
                 platform,
-                outlook.fingerprint,
+                outlooks[platform].fingerprint,
                 wheel,
                 modules_by_name=given.modules,
-            )
+            ),
+        )
+        found = dict(zip(outlooks, each, strict=True))
+        for platform, outlook in outlooks.items():
             made = _steps_for(platform, goal, given, found[platform], outlook)
             steps += [replace(step, platform=platform) for step in made]
     return Plan(
@@ -117,6 +126,27 @@ class _Given:
     locking: Mapping[str, Step]
     selection: Selection
     modules: dict[str, AppModules | None] = field(default_factory=dict)
+
+
+def for_each(platforms: Iterable[_T], find: Callable[[_T], _Found]) -> list[_Found]:
+    """Return what *find* finds for each of *platforms*, or runs of them.
+
+    Raises:
+        PythonUnavailableError: A Python is gone, or does not serve some; these are all named.
+    """
+    found: list[_Found] = []
+    lacking: list[PythonUnavailableError] = []
+    for one in platforms:
+        try:
+            found.append(find(one))
+        except PythonUnavailableError as error:
+            if not error.lacking:
+                raise
+            lacking.append(error)
+    if lacking:
+        names = tuple(name for error in lacking for name in error.lacking)
+        raise PythonUnavailableError(lacking[0].what, lacking=names, hint=lacking[0].hint)
+    return found
 
 
 def _steps_for(

@@ -26,7 +26,7 @@ from venvlayers.lock.model import LayerLock
 from venvlayers.lock.settings import index_settings
 from venvlayers.lock.state import lock_states
 from venvlayers.plan import Plan, Target
-from venvlayers.planning import buildable, targets
+from venvlayers.planning import buildable, for_each, targets
 from venvlayers.project.fits import refuse_misfit
 from venvlayers.project.model import ProjectWheel
 from venvlayers.workflow.checking import approve, check_chains
@@ -58,7 +58,9 @@ def build_stage(
     for different platforms, and come in the order in which they are ready. The generator is
     to be closed.
     """
-    work = [(one, _orders(one, plan, locks, wheel)) for one in run.each]
+    runs = list(run.each)
+    orders_of_each = for_each(runs, lambda one: _orders(one, plan, locks, wheel))
+    work = list(zip(runs, orders_of_each, strict=True))
     pool = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1))
     built: list[dict[str, _Building]] = []
     try:

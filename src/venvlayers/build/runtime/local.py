@@ -103,8 +103,8 @@ class LocalSource:
         here = _supported_host()
         if platform != here:
             raise PythonUnavailableError(
-                f"{pin} was found on a machine, which serves only {here}; it cannot be had for"
-                f" {platform}",
+                f"{pin} was found on a machine, which serves only {here}",
+                lacking=(platform.name,),
                 hint='set `runtime-source = "managed"` and lock again, which fetches a Python for'
                 " each platform; where that is not to be had, name a mirror in"
                 " UV_PYTHON_INSTALL_MIRROR",
