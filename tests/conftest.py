@@ -48,6 +48,7 @@ def isolated(
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, _NOBODY)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    monkeypatch.setenv("TERM", "xterm")  # a job's may be "dumb", which shows no progress
     caches = tmp_path_factory.mktemp("caches")
     monkeypatch.setenv("UV_CACHE_DIR", str(caches / "uv"))
     monkeypatch.setenv("VENVSTACKS_CACHE_DIR", str(caches / "venvstacks"))
