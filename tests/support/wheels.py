@@ -149,9 +149,10 @@ def _generated(distribution: Distribution) -> set[str]:
 
 
 def _name_in_wheel(path: PurePosixPath, stem: str, generated: set[str]) -> str | None:
-    if path.suffix == ".pyc" or (
-        path.parts[0] == f"{stem}.dist-info" and path.name in _INSTALLER_FILES
-    ):
+    # virtualenv records bytecode of the setuptools that it installs, in places where it is not.
+    if path.suffix == ".pyc" or "__pycache__" in path.parts:
+        return None
+    if path.parts[0] == f"{stem}.dist-info" and path.name in _INSTALLER_FILES:
         return None
     if path.parts[0] != "..":
         return str(path)
