@@ -6,7 +6,6 @@ code, and leaves locks and archives of earlier runs as they were, to the byte.
 
 from __future__ import annotations
 
-import os
 import resource
 import shutil
 import signal
@@ -23,6 +22,7 @@ from support.command import venvstacks
 from support.hatch import Hatch, Result
 from support.index import Index
 from support.locks import change_record
+from support.mounts import needs_mounts, read_only, small
 from support.outputs import outputs, unchanged
 from support.projects import Project, fill_small_index
 from support.stock import Stock
@@ -668,20 +668,6 @@ def test_locks_cannot_be_written(unbuilt_project: Project) -> None:
     refuse(unbuilt_project, 4, "the lock of base cannot be", "requirements/base")
 
 
-def needs_mounts() -> None:
-    """Skip the test where no file system can be mounted for a child alone."""
-    if shutil.which("unshare") is None or os.geteuid() != 0:
-        pytest.skip("only root can mount a file system for a test")
-    tried = subprocess.run(["unshare", "-m", "true"], check=False, capture_output=True)
-    if tried.returncode:
-        pytest.skip("this machine does not let us mount a file system for a test")
-
-
-def mounted(*commands: str) -> tuple[str, ...]:
-    """Return a wrapper that mounts something for its command alone."""
-    return ("unshare", "-m", "sh", "-ec", "\n".join([*commands, 'exec "$@"']), "sh")
-
-
 @pytest.mark.parametrize(
     ("name", "code"), [("dist", 6), ("_build", 5), ("requirements", 4)], ids=str
 )
@@ -691,18 +677,16 @@ def test_a_directory_that_is_read_only(published_project: Project, name: str, co
         edit_layer(published_project, "frameworks", requirements=["storey", "ground"])
     else:
         published_project.write("top.py", "print('changed')\n")
-    place = f"'{published_project.root / name}'"
-    readonly = mounted(f"mount --bind {place} {place}", f"mount -o remount,bind,ro {place}")
-    refuse(published_project, code, name, "Read-only file system", wrapper=readonly)
+    wrapper = read_only(published_project.root / name)
+    refuse(published_project, code, name, "Read-only file system", wrapper=wrapper)
 
 
 def test_a_read_only_directory_is_no_matter_when_nothing_is_to_be_done(
     published_project: Project,
 ) -> None:
     needs_mounts()
-    place = f"'{published_project.root}'"
-    readonly = mounted(f"mount --bind {place} {place}", f"mount -o remount,bind,ro {place}")
-    result = venvstacks(*PUBLISH, cwd=published_project.root, wrapper=readonly, check=True)
+    wrapper = read_only(published_project.root)
+    result = venvstacks(*PUBLISH, cwd=published_project.root, wrapper=wrapper, check=True)
     assert result.stdout.count("  unchanged\n") == 3
 
 
@@ -738,7 +722,7 @@ def test_x28_a_full_file_system(
     needs_mounts()
     place = published_project.root / "small"
     place.mkdir()
-    full = mounted(f"mount -t tmpfs -o size={size} none '{place}'")
+    full = small(place, size)
     with unchanged(published_project):
         if name == "_build":
             shutil.rmtree(published_project.root / "_build")

@@ -19,10 +19,10 @@ from support.runtime_layers import (
     portrait,
 )
 from venvlayers import process
-from venvlayers.build.runtime.caches import local_record
 from venvlayers.build.runtime.candidates import Survey, survey
 from venvlayers.build.runtime.local import LocalSource
 from venvlayers.build.runtime.source import RuntimeContext
+from venvlayers.cache.place import local_record
 from venvlayers.errors import PythonUnavailableError
 from venvlayers.lock.model import PythonPin
 from venvlayers.platforms import PLATFORMS, Interpreter, Platform, PythonVersion, host_platform

@@ -14,9 +14,9 @@ from support.interpreters import BUILD, VERSION, Downloads, standalone_downloads
 from support.program_files import binary
 from support.pypy import STAND_IN, can_fetch, stand_in_downloads
 from support.runtime_layers import Said, assert_clean, contents, files_with, names_in, portrait
-from venvlayers.build.runtime.caches import download_cache
 from venvlayers.build.runtime.managed import ManagedSource
 from venvlayers.build.runtime.source import RuntimeContext
+from venvlayers.cache.place import download_cache
 from venvlayers.errors import PythonUnavailableError
 from venvlayers.lock.model import PythonPin
 from venvlayers.platforms import PLATFORMS, Platform, PythonVersion

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from venvlayers.build.runtime.caches import download_cache
 from venvlayers.build.runtime.normalise import Shape, normalise
 from venvlayers.build.runtime.origin import Origin
 from venvlayers.build.runtime.relocate import require_no_trace
 from venvlayers.build.runtime.source import RuntimeContext
+from venvlayers.cache.place import download_cache
 from venvlayers.errors import PythonUnavailableError
 from venvlayers.files import private_directory
 from venvlayers.lock.model import PythonPin

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from venvlayers.build.runtime.caches import local_record
 from venvlayers.build.runtime.candidates import LocalPython
+from venvlayers.cache.place import local_record
 from venvlayers.files import json_text, write_text
 from venvlayers.lock.model import PythonPin
 from venvlayers.platforms import Interpreter
