@@ -257,6 +257,21 @@ def test_x9_an_edit_in_uvs_cache_reaches_no_layer(make_project: MakeProject, ind
     assert "tool.py is not what" in warning
 
 
+def test_what_was_fetched_once_is_not_asked_for_again(
+    make_project: MakeProject, index: Index
+) -> None:
+    """Where an index forbids or does not mention caching, uv would fetch every time."""
+    index.caching = "no-cache"
+    index.add("tool")
+    project = make_project(stack(top='["tool"]'), files={"top.py": ""})
+    run(project, Goal.BUILD)
+    index.requests.clear()
+    shutil.rmtree(environment(project, "app-top"))
+    run(project, Goal.BUILD)
+    assert index.requests == []
+    assert (site_packages(project, "app-top") / "tool.py").is_file()
+
+
 def test_what_two_packages_bring_is_that_of_the_first_whatever_uv_did(
     make_project: MakeProject, index: Index
 ) -> None:

@@ -42,6 +42,7 @@ class Index:
         fail: A status to answer everything with, or None.
         upload_times: Times by file name, for those that are not `UPLOADED`.
         yanked: Reasons by file name.
+        caching: How long its files may be kept, as ``Cache-Control`` has it.
         credentials: A user and a password that every request has to have, or None.
     """
 
@@ -52,6 +53,7 @@ class Index:
         self.credentials: tuple[str, str] | None = None
         self.upload_times: dict[str, str] = {}
         self.yanked: dict[str, str] = {}
+        self.caching = "max-age=3600"
         directory.mkdir(parents=True, exist_ok=True)
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.index = self
@@ -238,7 +240,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         # uv trusts a page for ten minutes unless told otherwise; tests add wheels at any time.
-        self.send_header("Cache-Control", "no-cache" if kind in {_JSON, _HTML} else "max-age=3600")
+        is_page = kind in {_JSON, _HTML}
+        caching = "no-cache" if is_page else self.server.index.caching
+        self.send_header("Cache-Control", caching)
         self.end_headers()
         if with_body:
             self.wfile.write(body)

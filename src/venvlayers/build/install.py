@@ -105,8 +105,27 @@ def _describe(directory: Path, packages: list[dict[str, Any]], source: WheelSour
     """Make a directory with what uv is to install, and its settings."""
     directory.mkdir()
     (directory / "pylock.toml").write_text(_install_list(packages), "utf-8")
-    settings = tomli_w.dumps({"tool": {"uv": dict(source.indexes)}})
-    (directory / "pyproject.toml").write_text(settings, "utf-8")
+    known = source.indexes.get("index", [])
+    settings = {**source.indexes, "index": [*known, *_places_in_cache(packages)]}
+    text = tomli_w.dumps({"tool": {"uv": settings}})
+    (directory / "pyproject.toml").write_text(text, "utf-8")
+
+
+def _places_in_cache(packages: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Return indexes that make uv find what it fetched for an earlier build, without asking.
+
+    Of a package without an index, uv takes the directory of the wheel's address for one, and
+    caches it as from there. But it looks only where an index that it was told of would be, and
+    asks the server otherwise; one that says nothing of caching sends the wheel again.
+    """
+    urls = [
+        wheel["url"]
+        for package in packages
+        if "index" not in package
+        for wheel in package["wheels"]
+        if "url" in wheel
+    ]
+    return [{"url": url} for url in sorted({url.rpartition("/")[0] for url in urls})]
 
 
 def _install_as_recorded(
