@@ -96,7 +96,8 @@ def test_nothing_to_do(published_project: Project, stock: Stock) -> None:
     outcome, messages = publish(published_project)
     assert outcome.plan.is_done
     assert reused(outcome) == dict.fromkeys(LAYERS, True)
-    assert messages.lines == []
+    assert all(text.startswith("trusted: 3 ") for text in messages.of(Kind.DETAIL))
+    assert len(messages.lines) == len(messages.of(Kind.DETAIL)) == 3
     assert len(stock.index.requests) == asked
     assert outcome.artifact == published_project.dist / f"__venvstacks__/venvstacks-{HERE}.json"
 
@@ -260,6 +261,26 @@ def test_x24_a_damaged_archive_is_made_again(
     assert manifest(published_project.dist) == manifest(stock.project.dist)
     digest = layers(stock.project.dist)["app-top"]["archive_hashes"]["sha256"]
     assert sha256_file(archive(published_project, "app-top")) == f"sha256:{digest}"
+
+
+def test_x24_an_archive_that_was_written_to_behind_our_back(
+    published_project: Project, stock: Stock
+) -> None:
+    """X24: also if its size, time and inode say that nobody did."""
+    file = archive(published_project, "app-top")
+    replace_file(file, file.read_bytes())  # it was a link to the stock's
+    publish(published_project)
+    before = file.stat()
+    with file.open("r+b") as opened:
+        opened.seek(before.st_size // 2)
+        opened.write(b"123456789")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = file.stat()
+    for name in ("st_size", "st_mtime_ns", "st_ino"):
+        assert getattr(after, name) == getattr(before, name)
+    outcome, _ = publish(published_project)
+    assert reused(outcome) == {"base": True, "framework-middle": True, "app-top": False}
+    assert file.read_bytes() == archive(stock.project, "app-top").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,7 @@ def test_files_are_read_again_only_if_their_status_changed(tmp_path: Path) -> No
     write(tmp_path, "old.py", "new.py")
     long_ago = time.time() - 3600
     os.utime(tmp_path / "old.py", (long_ago, long_ago))
+    os.utime(tmp_path / "new.py", (time.time() + 3600,) * 2)
     fresh = read_sources(place(tmp_path))
     assert fresh.files["new.py"].status is None, "it may be written to again within a tick"
     status = (tmp_path / "old.py").stat()

@@ -342,8 +342,8 @@ def test_published_before(layers: list[LayerEnvironment], outputs: Outputs) -> N
     published = publish(layers, outputs, reporter=silent())
     found = published_before(outputs)
     assert list(found) == ["cpython-3.12", "app-demo"]
-    recipe, layer = found["app-demo"]
-    assert recipe == outputs.recipe(layers[1])
+    assert found["app-demo"].recipe == outputs.recipe(layers[1])
+    layer = found["app-demo"].layer
     assert layer == replace(published[1], reused=True)
     damage(layer.archive)
     assert list(published_before(outputs)) == ["cpython-3.12"]

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from venvlayers.files import sha256_file, sha256_json
+from venvlayers.files import Status, file_status, settles_at, sha256_file, sha256_json
 from venvlayers.ignore import IgnoreRules, rules_above
 from venvlayers.project.git import git_state
 from venvlayers.project.model import ProjectPlace
@@ -39,12 +39,6 @@ VARIABLES = (
     "VCS_VERSIONING_*",
 )
 """Variables by which users tell build backends what to do."""
-
-_TOO_NEW = 2_000_000_000
-"""Nanoseconds for which a later change may leave a file's times as they are (FAT has 2 s)."""
-
-Status = tuple[int, int, int, int]
-"""Size, times of the last change of content and of status in nanoseconds, inode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +126,10 @@ def _counts(name: str) -> bool:
 
 
 def _hashed(file: str, before: SourceFile | None) -> SourceFile:
-    found = os.stat(file)  # noqa: PTH116 - 10,000 times
-    status = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+    status = file_status(file)
     if before is not None and before.status == status:
         return before
-    fresh = time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) < _TOO_NEW
+    fresh = time.time_ns() <= settles_at(status)
     executable = sys.platform != "win32" and os.access(file, os.X_OK)
     return SourceFile(sha256_file(Path(file)), executable, None if fresh else status)
 

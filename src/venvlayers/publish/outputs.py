@@ -7,7 +7,6 @@ manifest says is believed before the files were compared with it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from venvlayers.errors import PublishError
-from venvlayers.files import json_text, sha256_file
+from venvlayers.files import json_text
 from venvlayers.platforms import PLATFORMS, Platform
 from venvlayers.publish.canonical_tar import archive_time
 from venvlayers.publish.format import ArchiveFormat
@@ -35,7 +34,8 @@ from venvlayers.publish.manifest import (
     tagged,
 )
 from venvlayers.publish.metadata import Metadata
-from venvlayers.publish.state import Recipe, Record, read_records
+from venvlayers.publish.seen import Seen, look_at_all, read_seen, write_seen
+from venvlayers.publish.state import Recipe, read_records
 from venvlayers.spec.kinds import LayerKind
 
 _FULL = "make room there, or choose another output directory"
@@ -97,6 +97,11 @@ class Outputs:
         return manifest_path(self.directory, self.tag)
 
     @property
+    def seen_file(self) -> Path:
+        """Where to remember the digests of archives that are not touched."""
+        return self.state_file.with_name(f"{self.state_file.stem}-seen.json")
+
+    @property
     def used_level(self) -> int:
         """The level that archives are compressed with."""
         return self.format.default_level if self.level is None else self.level
@@ -137,6 +142,21 @@ class PublishedLayer:
     reused: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InPlace:
+    """A layer whose archive is in place, and is known not to need another one.
+
+    Attributes:
+        recipe: What it was made of.
+        layer: The layer.
+        seen: The archive, as it is now.
+    """
+
+    recipe: Recipe
+    layer: PublishedLayer
+    seen: Seen
+
+
 @contextmanager
 def explained(directory: Path) -> Iterator[None]:
     """Turn failures to use *directory* into errors that name the place and say what to do."""
@@ -151,11 +171,11 @@ def explained(directory: Path) -> Iterator[None]:
         ) from error
 
 
-def published_before(outputs: Outputs) -> dict[str, tuple[Recipe, PublishedLayer]]:
+def published_before(outputs: Outputs) -> dict[str, InPlace]:
     """Return the layers that the manifest lists and we remember, if not a byte is amiss.
 
-    By environment name, each with what it was made of. The caller compares the
-    recipe's key, codec and time with those of today. Every archive is read.
+    By environment name. The caller compares the recipe's key, codec and time with those of
+    today. Every archive is read that somebody may have touched since its digest was computed.
 
     Raises:
         PublishError: The outputs cannot be read.
@@ -163,12 +183,24 @@ def published_before(outputs: Outputs) -> dict[str, tuple[Recipe, PublishedLayer
     with explained(outputs.directory):
         records = read_records(outputs.state_file, outputs.directory)
         known = {layer.archive.name: layer for layer in _described(outputs)}
-        sound = intact(record for name, record in records.items() if name in known)
+        listed = [layer.archive for name, layer in known.items() if name in records]
+        there = look_at_all(listed, read_seen(outputs.seen_file))
     return {
-        known[name].env_name: (records[name].recipe, known[name])
-        for name in known
-        if name in sound and records[name].archive.sha256 == _listed_digest(known[name])
+        known[name].env_name: InPlace(recipe=records[name].recipe, layer=known[name], seen=seen)
+        for name, seen in there.items()
+        if seen.sha256 == records[name].archive.sha256 == listed_digest(known[name])
     }
+
+
+def remember_read(outputs: Outputs, found: Iterable[InPlace]) -> None:
+    """Record the digests of archives that had to be read, so that they need not be again.
+
+    Raises:
+        OSError: The record cannot be written.
+    """
+    seen = {one.layer.archive.name: one.seen for one in found}
+    if any(one.was_read for one in seen.values()):
+        write_seen(outputs.seen_file, seen)
 
 
 def _described(outputs: Outputs) -> Iterator[PublishedLayer]:
@@ -232,22 +264,10 @@ def kept_layer(kind: LayerKind, entry: Metadata, outputs: Outputs) -> PublishedL
     )
 
 
-def intact(records: Iterable[Record]) -> set[str]:
-    """Return the names of the archives that are there with every byte."""
-    with ThreadPoolExecutor() as pool:  # reading and hashing leave Python's lock alone
-        checked = pool.map(lambda record: (record.archive.path.name, record.is_intact()), records)
-        return {name for name, whole in checked if whole}
-
-
-def is_as_listed(layer: PublishedLayer) -> bool:
-    """Tell whether the archive is there, and is what the metadata says; reads all of it."""
-    listed = _listed_digest(layer)
-    return layer.archive.is_file() and sha256_file(layer.archive) == f"sha256:{listed}"
-
-
-def _listed_digest(layer: PublishedLayer) -> str | None:
+def listed_digest(layer: PublishedLayer) -> str:
+    """Return the SHA-256 that the metadata has of the archive; empty if it has none."""
     hashes = layer.metadata.get("archive_hashes")
-    return hashes.get("sha256") if isinstance(hashes, dict) else None
+    return str(hashes.get("sha256", "")) if isinstance(hashes, dict) else ""
 
 
 def published_outputs(directory: Path) -> tuple[Path, ...]:

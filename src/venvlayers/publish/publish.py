@@ -32,9 +32,10 @@ from venvlayers.publish.outputs import (
     PublishedLayer,
     explained,
     index_text,
-    is_as_listed,
     kept_layer,
+    listed_digest,
 )
+from venvlayers.publish.seen import Seen, look_at, read_seen, remember_new
 from venvlayers.publish.state import Recipe, Record, read_records, write_records
 from venvlayers.report import Kind, Reporter, human_size
 from venvlayers.spec.kinds import LayerKind
@@ -65,14 +66,24 @@ class _Work:
         remembered: What was recorded about archives before.
         records: What will be, by file name.
         published: What the manifest is to list.
+        seen: Archives of before whose digests are known, by file name; renewed when one
+            is looked at.
         suffix: What is added to a layer's name in messages.
     """
 
     outputs: Outputs
     remembered: Mapping[str, Record]
+    seen: dict[str, Seen]
     suffix: str
     records: dict[str, Record] = field(default_factory=dict)
     published: list[PublishedLayer] = field(default_factory=list)
+
+    def look_at(self, archive: Path) -> Seen | None:
+        """Return an archive as it is now, if it is there."""
+        seen = look_at(archive, self.seen.pop(archive.name, None))
+        if seen:
+            self.seen[archive.name] = seen
+        return seen
 
 
 def publish(
@@ -107,6 +118,8 @@ def publish(
             # Before the outputs: a record without its archive is harmless, and failing here too.
             write_records(each.outputs.state_file, each.records)
         _put_in_place(list(work.values()), directory, staging)
+        for each in work.values():
+            _remember_digests(each)
     return tuple(layer for each in work.values() for layer in each.published)
 
 
@@ -115,6 +128,7 @@ def _work(outputs: Sequence[Outputs]) -> dict[Platform, _Work]:
         one.platform: _Work(
             outputs=one,
             remembered=read_records(one.state_file, one.directory),
+            seen=read_seen(one.seen_file),
             suffix=f" for {one.platform}" if len(outputs) > 1 else "",
         )
         for one in outputs
@@ -135,17 +149,19 @@ def _add(
     outputs, label = work.outputs, layer.env_name + work.suffix
     name = outputs.archive_name(layer.deployed_name)
     before = None if layer.env_name in anew else work.remembered.get(name)
-    reused = _reusable(before, outputs.recipe(layer))
+    reused = _reusable(before, outputs.recipe(layer), work)
     work.records[name] = reused or _pack(layer, outputs, staging, reporter, label)
     work.published.append(_published(layer, work.records[name], reused=bool(reused)))
     if reused:
         reporter.say(Kind.STEP, f"keeping {label}: its archive is in place")
 
 
-def _reusable(remembered: Record | None, recipe: Recipe) -> Record | None:
+def _reusable(remembered: Record | None, recipe: Recipe, work: _Work) -> Record | None:
     """Return the record of an archive that would come out as it is, and is in place."""
-    same = remembered is not None and remembered.recipe == recipe and remembered.is_intact()
-    return remembered if same else None
+    if remembered is None or remembered.recipe != recipe:
+        return None
+    seen = work.look_at(remembered.archive.path)
+    return remembered if seen and seen.sha256 == remembered.archive.sha256 else None
 
 
 def _pack(
@@ -194,7 +210,7 @@ def _kept(layer: Kept, work: _Work, reporter: Reporter) -> list[PublishedLayer]:
     for kind, entry in listed_entries(outputs.manifest):
         found = kept_layer(kind, entry, outputs)
         if found and (found.kind, found.env_name) == (layer.kind, layer.env_name):
-            why = _why_not_kept(found, outputs.platform)
+            why = _why_not_kept(found, work)
             if why is None:
                 if found.archive.name in remembered:
                     work.records[found.archive.name] = remembered[found.archive.name]
@@ -204,12 +220,14 @@ def _kept(layer: Kept, work: _Work, reporter: Reporter) -> list[PublishedLayer]:
     return []
 
 
-def _why_not_kept(found: PublishedLayer, platform: Platform) -> str | None:
+def _why_not_kept(found: PublishedLayer, work: _Work) -> str | None:
     """Return what is against a layer that the manifest lists; None if nothing is."""
+    platform = work.outputs.platform
     made_for = found.metadata.get("target_platform", platform.name)
     if made_for != platform.name:  # untagged outputs of two platforms have the same names
         return f"is for {made_for}"
-    return None if is_as_listed(found) else "is missing or damaged"
+    seen = work.look_at(found.archive)
+    return None if seen and seen.sha256 == listed_digest(found) else "is missing or damaged"
 
 
 def _put_in_place(work: Sequence[_Work], directory: Path, staging: Path) -> None:
@@ -239,6 +257,13 @@ def _put_in_place(work: Sequence[_Work], directory: Path, staging: Path) -> None
             moves.append((new, place))
     archives = {layer.archive for each in work for layer in each.published}
     put_in_place(staging, moves, sorted(before - texts.keys() - archives))
+
+
+def _remember_digests(work: _Work) -> None:
+    new = {layer.archive: listed_digest(layer) for layer in work.published if not layer.reused}
+    names = {layer.archive.name for layer in work.published if layer.reused}
+    kept = {name: seen for name, seen in work.seen.items() if name in names}
+    remember_new(work.outputs.seen_file, new, kept)
 
 
 def _texts(work: _Work) -> dict[Path, str]:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from venvlayers.files import json_text, sha256_file, write_text
+from venvlayers.files import json_text, write_text
 from venvlayers.publish.format import Frame, WrittenArchive
 
 _VERSION = 1
@@ -51,15 +51,6 @@ class Record:
     recipe: Recipe
     archive: WrittenArchive
     unpacked_size: int
-
-    def is_intact(self) -> bool:
-        """Tell whether the archive is still there with every byte; reads all of it."""
-        path = self.archive.path
-        try:
-            same_size = path.is_file() and path.stat().st_size == self.archive.size
-            return same_size and sha256_file(path) == f"sha256:{self.archive.sha256}"
-        except (FileNotFoundError, PermissionError):
-            return False
 
 
 def read_records(state_file: Path, output_dir: Path) -> dict[str, Record]:

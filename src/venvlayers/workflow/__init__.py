@@ -26,6 +26,7 @@ from venvlayers.workflow.job import append_summary, listed_before
 from venvlayers.workflow.outcome import Outcome
 from venvlayers.workflow.outlook import make_plan
 from venvlayers.workflow.run import Run, is_locked, is_tagged, start
+from venvlayers.workflow.trust import remember_what_was_read, tell_trusted, trusted
 
 if TYPE_CHECKING:
     from venvlayers.publish.metadata import Metadata
@@ -63,6 +64,7 @@ def _done(run: Run) -> Outcome:
     if not any(layer.lock_needs_wheel for layer in with_lower(run.spec, run.selection)):
         plan = make_plan(run)
         if plan.is_done:
+            remember_what_was_read(run)
             return _outcome(run, plan, _in_place(run))
         _refuse(run, plan)
     from venvlayers.workflow.places import require_places  # noqa: PLC0415
@@ -81,7 +83,7 @@ def _done(run: Run) -> Outcome:
 
 
 def _in_place(run: Run) -> tuple[PublishedLayer, ...]:
-    return tuple(layer for one in run.each for _, layer in one.published_before.values())
+    return tuple(found.layer for one in run.each for found in one.published_before.values())
 
 
 def preview(request: Request, reporter: Reporter) -> Plan:
@@ -154,6 +156,8 @@ def _outcome(run: Run, plan: Plan, published: tuple[PublishedLayer, ...]) -> Out
         published,
         key=lambda layer: (ranks[layer.platform], order.get(layer.env_name, len(order))),
     )
+    taken = trusted(run, plan)
+    tell_trusted(run, taken)
     return Outcome(
         plan=plan,
         artifact=_artifact(run, plan.goal),
@@ -161,6 +165,7 @@ def _outcome(run: Run, plan: Plan, published: tuple[PublishedLayer, ...]) -> Out
         changes=dict(run.changes),
         published=tuple(listed),
         checks=() if plan.goal is Goal.LOCK else _reports(run, plan),
+        trusted=taken,
     )
 
 

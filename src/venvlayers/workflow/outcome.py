@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from venvlayers.platforms import Platform
     from venvlayers.publish.outputs import PublishedLayer
     from venvlayers.workflow.run import Done
+    from venvlayers.workflow.trust import Trusted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,7 @@ class Outcome:
         changes: What changed in locks, by environment name.
         published: The layers that manifests list, also those that were in place.
         checks: What checking the environments found, as JSON, a report for each of them.
+        trusted: What was taken as given, as nothing tells that it changed.
     """
 
     plan: Plan
@@ -36,6 +38,7 @@ class Outcome:
     changes: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
     published: tuple[PublishedLayer, ...] = ()
     checks: tuple[Mapping[str, Any], ...] = ()
+    trusted: tuple[Trusted, ...] = ()
 
     def published_for(self, platform: Platform) -> tuple[PublishedLayer, ...]:
         """Return the layers that the manifest of one platform lists."""
@@ -59,6 +62,7 @@ class Outcome:
             },
             "checks": list(self.checks),
             "published": [{**layer.metadata, "reused": layer.reused} for layer in self.published],
+            "trusted": [asdict(one) for one in self.trusted],
         }
 
 

@@ -48,7 +48,7 @@ def _outputs_in_place(run: Run) -> Mapping[str, Callable[[Target], bool]]:
     described = outputs(run)
 
     def is_current(name: str) -> Callable[[Target], bool]:
-        recipe, _layer = before[name]
+        recipe = before[name].recipe
         return lambda target: recipe == described.recipe(target)
 
     return {name: is_current(name) for name in before}

@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from venvlayers.check.check import Looked
     from venvlayers.deploy.exported import ExportRecipe
     from venvlayers.lock.model import Change
-    from venvlayers.publish.outputs import PublishedLayer
-    from venvlayers.publish.state import Recipe
+    from venvlayers.publish.outputs import InPlace
 
 _OUTPUT_DIRS = {Goal.PUBLISH: "_artifacts", Goal.EXPORT: "_export"}
 
@@ -148,8 +147,8 @@ class Run:
         return [layer.env_name for layer in self.spec.layers]
 
     @cached_property
-    def published_before(self) -> Mapping[str, tuple[Recipe, PublishedLayer]]:
-        """The layers whose archives are in place and intact; every byte is read, once."""
+    def published_before(self) -> Mapping[str, InPlace]:
+        """The layers whose archives are in place and intact."""
         if self.request.goal is not Goal.PUBLISH:
             return {}
         from venvlayers.publish.outputs import published_before  # noqa: PLC0415
