@@ -468,6 +468,31 @@ def test_formats_and_levels(command: str, unbuilt_project: Project) -> None:
     assert found == [("tar.gz", 1), ("tar.gz", 2), ("tar.xz", None), ("zip", 3)]
 
 
+@pytest.mark.parametrize("command", ["build", "publish"])
+def test_the_best_level(
+    command: str, unbuilt_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An option counts before the variable, and that before what the stack says."""
+
+    def level(*option: str) -> int | None:
+        run = start(asked(command, unbuilt_project.root, *option), Messages().reporter)
+        return outputs(run).level
+
+    zip_, level_2 = ("--format", "zip"), ("--compression-level", "2")
+    assert (level("--best"), level("--best", *zip_), level("--best", "--no-best")) == (19, 9, None)
+    monkeypatch.setenv("VENVSTACKS_BEST", "1")
+    assert (level(), level(*zip_), level("--no-best"), level(*level_2)) == (19, 9, None, 2)
+    stack = unbuilt_project.stack()
+    unbuilt_project.set_stack(stack | {"compression-level": 3})
+    assert (level(), level("--no-best")) == (19, 3)
+    monkeypatch.setenv("VENVSTACKS_BEST", "0")
+    assert level() == 3
+    unbuilt_project.set_stack(stack | {"compression-level": "best"})
+    assert (level(), level(*zip_), level(*level_2), level("--no-best")) == (19, 9, 2, None)
+    with pytest.raises(SelectionError, match="--best and --compression-level are two answers"):
+        level("--best", *level_2)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -114,6 +114,7 @@ def lock(**given: Any) -> None:
     option.TAG_OUTPUTS,
     option.FORMAT,
     option.LEVEL,
+    option.BEST,
     *_MESSAGES,
 )
 def build(**given: Any) -> None:
@@ -134,6 +135,7 @@ def build(**given: Any) -> None:
     option.TAG_OUTPUTS,
     option.FORMAT,
     option.LEVEL,
+    option.BEST,
     option.FORCE,
     option.DRY_RUN,
     *_MESSAGES,
@@ -181,6 +183,7 @@ _REQUEST_OPTIONS = (
     "tag_outputs",
     "archive_format",
     "compression_level",
+    "best",
 )
 _CHOICE_OPTIONS = (
     "include",

@@ -180,6 +180,12 @@ FORMAT = _option(
     help="How to pack, such as tar.zst or zip.  [default: tar.zst]",
 )
 LEVEL = _option(OUTPUTS, "--compression-level", type=int, help="How hard to compress.")
+BEST = _flag(
+    OUTPUTS,
+    "best",
+    "Compress as hard as the format can, for a release; so does VENVSTACKS_BEST=1.",
+    default=None,
+)
 FORCE = _flag(OUTPUTS, "force", "Make outputs anew that are up to date.")
 DRY_RUN = _flag(OUTPUTS, "dry-run", "Only print the metadata that would be written, as JSON.")
 

@@ -49,6 +49,8 @@ class Request:
         tags_by_default: What it is if the stack says nothing either.
         archive_format: How archives are packed, by name; None for what the stack says.
         compression_level: How hard; None for what the stack says, or the format's default.
+        best: Whether it is as hard as the format can; None for what ``VENVSTACKS_BEST`` says,
+            or the stack. With a level too, a request is refused.
     """
 
     project: Path
@@ -70,6 +72,7 @@ class Request:
     tags_by_default: bool = False
     archive_format: str | None = None
     compression_level: int | None = None
+    best: bool | None = None
 
     def wish(self, *, locked: bool) -> Operations:
         """Return what is to be done with the layers that it is about.

@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ from venvlayers.platforms import PLATFORMS
 from venvlayers.plugins import archive_formats, plugin_manager
 from venvlayers.publish import canonical_tar, deflate, tars, zips
 from venvlayers.publish.contents import plan_contents
-from venvlayers.publish.format import ArchiveFormat, WrittenArchive
+from venvlayers.publish.format import ArchiveFormat, WrittenArchive, best_level
 from venvlayers.publish.outputs import Outputs
 from venvlayers.publish.publish import Kept, publish
 from venvlayers.publish.tars import GzipTar, PlainTar, XzTar
@@ -91,6 +92,29 @@ def outputs(tmp_path: Path) -> Outputs:
 
 def test_all_formats_are_registered() -> None:
     assert set(archive_formats(plugin_manager())) == {"tar.zst", *FORMATS}
+
+
+def test_the_best_level_of_every_format(tmp_path: Path, varied: LayerEnvironment) -> None:
+    for name, format_ in archive_formats(plugin_manager()).items():
+        usual = pack(varied, tmp_path / "usual", format_)
+        best = pack(varied, tmp_path / "best", format_, level=best_level(format_))
+        assert best.size <= usual.size, name
+        assert best.tar_sha256 == usual.tar_sha256
+
+
+def test_a_format_that_does_not_say_what_its_best_level_is() -> None:
+    """Plugins can be older than the question."""
+
+    class Older(PlainTar):
+        name = "older"
+
+        def __getattribute__(self, name: str) -> Any:
+            if name == "best_level":
+                raise AttributeError(name)
+            return super().__getattribute__(name)
+
+    with pytest.raises(PublishError, match="archive format older does not say which level"):
+        best_level(Older())
 
 
 @every_format

@@ -36,6 +36,12 @@ def test_options_of_a_stack(tmp_path: Path) -> None:
     assert archive_format(spec).name == "zip"
 
 
+def test_the_best_level(tmp_path: Path) -> None:
+    assert (
+        stack(tmp_path, 'compression-level = "best"', RUNTIME).options.compression_level == "best"
+    )
+
+
 def test_a4_paths_are_expanded_and_folded_and_not_resolved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,6 +76,14 @@ def test_a4_the_specification_in_the_users_directory(
         ("compression-level = 1.5", "compression-level: must be an integer, not a float"),
         ("compression-level = true", "compression-level: must be an integer, not a boolean"),
         ("compression-level = -1", "compression-level: must be at least 0, not -1"),
+        (
+            'compression-level = "bset"',
+            "compression-level: must be an integer or \"best\", not 'bset' (did you mean 'best'?)",
+        ),
+        (
+            'compression-level = "9"',
+            "compression-level: must be an integer or \"best\", not '9' (write 9)",
+        ),
         ('tag-outputs = "no"', "tag-outputs: must be true or false, not a string"),
         ('lock-dir = "_build/locks"', "lock-dir: puts the locks, which are to be kept, into"),
         ('build-dir = "requirements"', "build-dir: puts the locks, which are to be kept, into"),

@@ -84,6 +84,7 @@ MISTAKES: dict[str, Callable[[dict[str, Any]], object]] = {
     "text for an array": lambda t: t["frameworks"][0].update({"requirements": "httpx"}),
     "number for a text": lambda t: t["runtimes"][0].update({"macosx_target": 13.0}),
     "text for a boolean": lambda t: t["runtimes"][0].update({"versioned": "yes"}),
+    "another word for a level": lambda t: t.update({"compression_level": "worst"}),
     "boolean for a number": lambda t: t.update({"compression_level": True}),
     "negative level": lambda t: t.update({"compression_level": -1}),
     "array for a table": lambda t: t["frameworks"][0].update({"package_indexes": ["fast"]}),

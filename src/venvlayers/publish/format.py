@@ -74,6 +74,21 @@ def check_level(format_name: str, level: int, levels: range, default: int) -> No
         )
 
 
+def best_level(archive_format: ArchiveFormat) -> int:
+    """Return how hard a format compresses at its best.
+
+    Raises:
+        PublishError: It does not say: formats of plugins may be older than the question.
+    """
+    try:
+        return archive_format.best_level
+    except AttributeError as error:
+        raise PublishError(
+            f"the archive format {archive_format.name} does not say which level is its best",
+            hint="name one: --compression-level, or `compression-level` of the stack",
+        ) from error
+
+
 class ArchiveFormat(Protocol):
     """A way to pack layers. Equal arguments give equal bytes, on every machine."""
 
@@ -85,6 +100,9 @@ class ArchiveFormat(Protocol):
 
     default_level: int
     """How hard it compresses unless told otherwise."""
+
+    best_level: int
+    """How hard it compresses for a release, when only size and the speed of unpacking count."""
 
     def codec(self, level: int) -> Codec:
         """Return what `write` would record. Called before every decision to write.

@@ -100,7 +100,7 @@ class PlainTar(_PieceTar):
 
     name = "tar"
     suffix = ".tar"
-    default_level = 0
+    default_level = best_level = 0
     piece = 1 << 20
 
     def codec(self, level: int) -> Codec:
@@ -128,6 +128,7 @@ class GzipTar(_PieceTar):
     name = "tar.gz"
     suffix = ".tar.gz"
     default_level = DEFAULT_LEVEL
+    best_level = LEVELS[-1]
     piece = _GZIP_PIECE
 
     def codec(self, level: int) -> Codec:
@@ -152,6 +153,7 @@ class XzTar(_PieceTar):
     name = "tar.xz"
     suffix = ".tar.xz"
     default_level = 6
+    best_level = 9
     piece = _XZ_PIECE
 
     def codec(self, level: int) -> Codec:

@@ -57,6 +57,7 @@ class Zip:
     name = "zip"
     suffix = ".zip"
     default_level = DEFAULT_LEVEL
+    best_level = LEVELS[-1]
 
     def __init__(self, *, threads: int | None = None) -> None:
         self._threads = threads

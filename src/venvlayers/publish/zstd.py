@@ -39,6 +39,7 @@ class ZstdTar:
     name = "tar.zst"
     suffix = ".tar.zst"
     default_level = DEFAULT_LEVEL
+    best_level = 19
 
     def __init__(self, *, threads: int | None = None) -> None:
         # With no worker at all libzstd makes other bytes; the number of them does not matter.

@@ -24,7 +24,7 @@ class ValueType(Enum):
     TEXT_TABLE = "table of strings"
     BOOLEAN = "boolean"
     BOOLEAN_OR_TEXTS = "boolean or array of strings"
-    INTEGER = "integer"
+    INTEGER_OR_TEXT = "integer or string"
     LAYERS = "array of tables"
     SWITCH = "boolean or table"
 
@@ -124,10 +124,11 @@ STACK = (
     ),
     Key(
         name="compression-level",
-        type=ValueType.INTEGER,
-        doc="How hard archives are compressed; which levels there are depends on the format.",
+        type=ValueType.INTEGER_OR_TEXT,
+        doc="How hard archives are compressed; which levels there are depends on the format. "
+        '`"best"` is the one for releases: the smallest archives, in a multiple of the time.',
         default="the format's own",
-        extra={"minimum": 0},
+        extra={"minimum": 0, "pattern": "^best$"},
     ),
     Key(
         name="tag-outputs",

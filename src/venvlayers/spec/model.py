@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from venvlayers.errors import Problem
 from venvlayers.platforms import DEFAULT_TARGETS, Interpreter, Platform, PythonVersion, Targets
@@ -239,6 +239,11 @@ class LayerSpec:
         return self.lower[-1] if self.lower else self.env_name
 
 
+Best = Literal["best"]
+BEST: Best = "best"
+"""Stands for the level that a format compresses hardest with."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackOptions:
     """What is said about the stack as a whole.
@@ -248,7 +253,7 @@ class StackOptions:
         build_dir: Where environments are, absolute; None for ``_build`` beside the file.
         runtime_source: Where interpreters come from.
         archive_format: How archives are packed, by name.
-        compression_level: How hard; None for the format's default.
+        compression_level: How hard; None for the format's default, `BEST` for its best.
         tag_outputs: Whether names of outputs have the platform in them; None for the shell's
             own default.
     """
@@ -257,7 +262,7 @@ class StackOptions:
     build_dir: Path | None = None
     runtime_source: RuntimeSourceChoice = RuntimeSourceChoice.AUTO
     archive_format: str = "tar.zst"
-    compression_level: int | None = None
+    compression_level: int | Best | None = None
     tag_outputs: bool | None = None
 
 

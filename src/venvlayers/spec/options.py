@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from venvlayers.spec.model import RuntimeSourceChoice, StackOptions
-from venvlayers.spec.table import Table
+from venvlayers.spec.model import BEST, Best, RuntimeSourceChoice, StackOptions
+from venvlayers.spec.table import Table, did_you_mean
 from venvlayers.spec.values import file_path
 
 _DEFAULTS = StackOptions()
@@ -24,7 +24,7 @@ def read_options(table: Table, root: Path) -> StackOptions:
         build_dir=build_dir,
         runtime_source=_runtime_source(table),
         archive_format=table.string("archive_format") or _DEFAULTS.archive_format,
-        compression_level=table.integer("compression_level", lowest=0),
+        compression_level=_compression_level(table),
         tag_outputs=table.boolean("tag_outputs"),
     )
     if build_dir and root.is_relative_to(build_dir):
@@ -44,6 +44,20 @@ def _runtime_source(table: Table) -> RuntimeSourceChoice:
     return RuntimeSourceChoice(
         table.choice("runtime_source", known, _DEFAULTS.runtime_source.value)
     )
+
+
+def _compression_level(table: Table) -> int | Best | None:
+    key = "compression_level"
+    declared = table.raw(key)
+    if not isinstance(declared, str):
+        return table.integer(key, lowest=0)
+    if declared != BEST:
+        hint = f"write {declared}" if declared.isdecimal() else did_you_mean(declared, [BEST])
+        table.findings.problem(
+            table.at(key), f'must be an integer or "best", not {declared!r}', hint
+        )
+        return None
+    return BEST
 
 
 def _directory(table: Table, key: str, root: Path) -> Path | None:

@@ -25,7 +25,7 @@ _SHAPES: Mapping[ValueType, dict[str, Any]] = {
     ValueType.TEXT_TABLE: {"type": "object", "additionalProperties": _TEXT},
     ValueType.BOOLEAN: {"type": "boolean"},
     ValueType.BOOLEAN_OR_TEXTS: {"type": ["boolean", "array"], "items": _TEXT},
-    ValueType.INTEGER: {"type": "integer"},
+    ValueType.INTEGER_OR_TEXT: {"type": ["integer", "string"]},
 }
 
 

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from venvlayers.errors import PublishError, SelectionError
+from venvlayers.spec.model import BEST
 from venvlayers.spec.table import did_you_mean
 from venvlayers.workflow.run import Run, is_tagged
 
@@ -22,22 +23,20 @@ def outputs(run: Run) -> Outputs:
 
     Raises:
         SpecError: There is no such format as the stack names.
-        SelectionError: There is none as the request names.
-        PublishError: It has no such level, or ``SOURCE_DATE_EPOCH`` is no time.
+        SelectionError: There is none as the request names, or that names a level and the best.
+        PublishError: It has no such level, or does not say which is its best, or
+            ``SOURCE_DATE_EPOCH`` is no time.
     """
     from venvlayers.publish.outputs import Outputs  # noqa: PLC0415
 
-    options, request = run.spec.options, run.request
     chosen = _archive_format(run)
-    # A level means something else to another format than the one that the stack names.
-    level = options.compression_level if chosen.name == options.archive_format else None
     found = Outputs(
         directory=run.output_dir,
         platform=run.platform,
         tagged=is_tagged(run),
         format=chosen,
         state_file=run.layout.published_record(run.platform, tagged=is_tagged(run)),
-        level=level if request.compression_level is None else request.compression_level,
+        level=_level(run, chosen),
         timestamp=source_date_epoch(),
     )
     found.format.codec(found.used_level)  # refuses a level that there is not, before any work
@@ -55,6 +54,28 @@ def _archive_format(run: Run) -> ArchiveFormat:
         meant = did_you_mean(name, formats) or f"the formats are {', '.join(sorted(formats))}"
         raise SelectionError(f"there is no archive format {name!r}", hint=meant)
     return formats[name]
+
+
+def _level(run: Run, chosen: ArchiveFormat) -> int | None:
+    """Return how hard archives are compressed; None for the format's default."""
+    said, request = run.spec.options, run.request
+    if request.compression_level is not None:
+        if request.best:
+            message = "--best and --compression-level are two answers to one question"
+            raise SelectionError(message, hint="leave out one of the two")
+        return request.compression_level
+    by_default = _is_best_by_variable() or said.compression_level == BEST
+    if by_default if request.best is None else request.best:
+        from venvlayers.publish.format import best_level  # noqa: PLC0415
+
+        return best_level(chosen)
+    # A level means something else to another format than the one that the stack names.
+    same = chosen.name == said.archive_format
+    return said.compression_level if same and said.compression_level != BEST else None
+
+
+def _is_best_by_variable() -> bool:
+    return os.environ.get("VENVSTACKS_BEST", "") not in ("", "0")
 
 
 def source_date_epoch() -> int | None:
