@@ -70,8 +70,7 @@ def write(env: Path, scheme: Scheme, spec: LayerSpec | None = None) -> list[str]
     """Write the programs, check that every RECORD is right, and return the warnings."""
     messages = Messages()
     writer = ScriptWriter(env=env, layer=spec or layer(), scheme=scheme, reporter=messages.reporter)
-    writer.write()
-    normalize_records(env, scheme)
+    normalize_records(env, scheme, writer.write())
     bin_dir = scheme.platform.bin_dir
     owned = {
         file

@@ -177,8 +177,8 @@ def _fill(env: Path, order: Order, context: BuildContext) -> None:
         source=wheels,
         project=order.target.wheel,
     )
-    ScriptWriter(env=env, layer=layer, scheme=scheme, reporter=context.runtime.reporter).write()
-    normalize_records(env, scheme)
+    scripts = ScriptWriter(env=env, layer=layer, scheme=scheme, reporter=context.runtime.reporter)
+    normalize_records(env, scheme, scripts.write())
     if chain.runtime is not None:
         make_environment(env, chain, context.layout.environment(chain.runtime, context.platform))
         link_layers(env, chain, context.runtime.reporter)

@@ -17,13 +17,17 @@ from typing import Any
 import tomli_w
 from packaging.pylock import Package, PackageWheel, PylockSelectError
 
-from venvlayers.build.record import (
+from venvlayers.build.arrived import (
     altered_files,
     contested_files,
+    of_others,
+    read_records,
     record_owned,
     record_what_is_there,
 )
 from venvlayers.build.scheme import Scheme
+from venvlayers.build.verified import Verified
+from venvlayers.cache.place import verified_files
 from venvlayers.errors import BuildError
 from venvlayers.files import remove_tree
 from venvlayers.lock.model import LayerLock
@@ -140,14 +144,12 @@ def _install_as_recorded(
     uv checks a wheel's hash when it fetches it. Later installs link to the files in its
     cache, as other environments do, so an edit in one of those shows here.
     """
-    prefix = staging / "prefix"
+    prefix, verified = staging / "prefix", Verified(verified_files())
 
     def altered(*, cache: bool) -> list[str]:
         run(staging, prefix, cache=cache)
-        if found := altered_files(prefix):
-            _settle(staging, packages, source, partial(run, cache=cache))
-            found = altered_files(prefix)
-        return found
+        _settle(staging, packages, source, partial(run, cache=cache))
+        return altered_files(prefix, read_records(prefix), verified)
 
     if found := altered(cache=True):
         source.uv.reporter.say(
@@ -170,17 +172,18 @@ def _settle(
 ) -> None:
     """Give files that several packages bring to the first of them, whichever came last."""
     prefix = staging / "prefix"
-    contested = contested_files(prefix)
-    for number, owner in enumerate(sorted(set(contested.values()))):
-        name = normalised(owner.parent.name.partition("-")[0])
+    records = read_records(prefix)
+    contested = contested_files(records)
+    for number, record in enumerate(sorted(of_others(prefix, contested))):
+        name = normalised(record.parent.name.partition("-")[0])
         alone = staging / f"alone-{number}"
         _describe(alone, [one for one in packages if normalised(one["name"]) == name], source)
         run(alone, alone / "prefix")
-        for path in (path for path, record in contested.items() if record == owner):
-            its = alone / "prefix" / path.relative_to(prefix)
+        for place in (place for place, owner in contested.items() if owner.record == record):
+            its = alone / "prefix" / place
             if its.is_file():  # else it is in the record of a wheel that does not bring it
-                its.replace(path)
-    record_owned(prefix, contested)
+                its.replace(prefix / place)
+    record_owned(prefix, records, contested)
 
 
 def _selected(

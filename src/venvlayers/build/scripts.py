@@ -8,7 +8,8 @@ scripts find the Python beside them afterwards, and others stay as they are.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from importlib.metadata import PathDistribution
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from venvlayers.build.launchers import posix_program, windows_program
-from venvlayers.build.record import info_directories, record_more, recorded_places
+from venvlayers.build.record import info_directories, recorded_outside
 from venvlayers.build.scheme import Scheme
 from venvlayers.errors import BuildError
 from venvlayers.report import Kind, Reporter
@@ -95,9 +96,13 @@ class ScriptWriter:
     reporter: Reporter
     _owners: dict[str, str] = field(default_factory=dict)
     _matched: set[str] = field(default_factory=set)
+    _added: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
-    def write(self) -> None:
+    def write(self) -> Mapping[str, list[str]]:
         """Write, rewrite or remove the programs of every distribution.
+
+        Returns:
+            What was written, for `normalize_records`: places by name of the ``.dist-info``.
 
         Raises:
             BuildError: A name cannot be one of a program, or one that is to be kept is not there.
@@ -112,6 +117,7 @@ class ScriptWriter:
         ]
         if missing:
             self._refuse(missing)
+        return self._added
 
     def _refuse(self, missing: Sequence[str]) -> NoReturn:
         there = sorted(self._owners)
@@ -149,7 +155,7 @@ class ScriptWriter:
     def _ready(self, info: Path, declared: Iterable[str]) -> list[Path]:
         """Return the programs that lay ready in a wheel."""
         below = f"{self.scheme.platform.bin_dir}/"
-        places = [p for p in recorded_places(info, self.scheme) if p.startswith(below)]
+        places = [p for p in recorded_outside(info, self.scheme) if p.startswith(below)]
         names = {place.removeprefix(below) for place in places} - set(declared)
         paths = [self.env / below / name for name in sorted(names) if "/" not in name]
         return [path for path in paths if path.is_file() and not path.is_symlink()]
@@ -203,7 +209,7 @@ class ScriptWriter:
         path = self._place(f"{name}.exe" if self._exe else name, info)
         content = program(code, self.scheme, in_runtime=not self.layer.lower, gui=gui)
         write_program(path, content)
-        record_more(info, path.relative_to(self.env).as_posix())
+        self._added[info.name].append(path.relative_to(self.env).as_posix())
 
 
 def _python_code(path: Path) -> bytes | None:

@@ -35,6 +35,11 @@ def frame_cache() -> Path:
     return cache_directory() / "frames"
 
 
+def verified_files() -> Path:
+    """Return the directory that remembers which files of uv's cache were read and found right."""
+    return cache_directory() / "verified"
+
+
 def make_private(directory: Path) -> None:
     """Make a directory, and those above it that are missing, for their owner alone.
 
