@@ -15,6 +15,7 @@ import click
 
 from venvlayers import __version__
 from venvlayers import options as option
+from venvlayers.cache.commands import cache
 from venvlayers.edit.commands import add, init
 from venvlayers.errors import VenvstacksError
 from venvlayers.lock.model import Upgrade
@@ -199,6 +200,7 @@ _CHOICE_OPTIONS = (
 
 cli.add_command(init)
 cli.add_command(add)
+cli.add_command(cache)
 
 
 def show_request(given: dict[str, Any]) -> Request:

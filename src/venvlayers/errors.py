@@ -136,3 +136,9 @@ class UnpackError(VenvstacksError):
     """An archive is damaged, or tries to leave its directory."""
 
     exit_code = 9
+
+
+class CacheError(VenvstacksError):
+    """The user's cache cannot be read or cleared up; builds go on without it."""
+
+    exit_code = 10

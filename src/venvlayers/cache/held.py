@@ -1,8 +1,9 @@
-"""Private files of running processes, told from those that a killed one left.
+"""What running processes hold in a cache, told from what a killed one left.
 
-A process holds the file that it writes; the system lets go of it when the process
-ends, however it does. Elsewhere than on Windows, holding is an exclusive `flock`; on
-Windows it is having the file open, because nobody can delete one that is.
+A process holds the file that it writes, or a directory that another program uses for
+it; the system lets go of both when the process ends, however it does. Elsewhere than on
+Windows, holding is a `flock`; on Windows it is having files open, because nobody can
+delete one that is.
 """
 
 from __future__ import annotations
@@ -12,10 +13,16 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
+from venvlayers.cache.place import make_private
+
 RENAMES_OPEN_FILES = sys.platform != "win32"
+
+LOCK_NAME = ".in-use"
+"""The file in a directory that is locked while the directory is used."""
 
 _DAY = 24 * 60 * 60
 
@@ -51,6 +58,38 @@ if sys.platform != "win32":
             path.unlink()
             return True
 
+    @contextlib.contextmanager
+    def using(directory: Path) -> Iterator[None]:
+        """Keep `unused` from being true of a directory; any number of processes may.
+
+        It is made if need be. Where it cannot be written nobody removes anything either.
+        """
+        with contextlib.ExitStack() as held:
+            with contextlib.suppress(OSError):
+                held.enter_context(_locked(directory, fcntl.LOCK_SH))
+            yield
+
+    @contextlib.contextmanager
+    def unused(directory: Path) -> Iterator[bool]:
+        """Tell whether nobody uses a directory, and keep it so until the end of the block."""
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(_locked(directory, fcntl.LOCK_EX | fcntl.LOCK_NB))
+            except OSError:
+                yield False
+            else:
+                yield True
+
+    @contextlib.contextmanager
+    def _locked(directory: Path, how: int) -> Iterator[None]:
+        while True:
+            make_private(directory)
+            with (directory / LOCK_NAME).open("ab", buffering=0) as file:
+                fcntl.flock(file, how)
+                if os.fstat(file.fileno()).st_nlink:  # else it was removed while we waited
+                    yield
+                    return
+
 else:
 
     def _hold(file: BinaryIO) -> bool:
@@ -67,6 +106,16 @@ else:
         except PermissionError:
             return False
         return True
+
+    def using(directory: Path) -> contextlib.AbstractContextManager[None]:
+        """Do nothing: who uses a file has it open."""
+        del directory
+        return contextlib.nullcontext()
+
+    def unused(directory: Path) -> contextlib.AbstractContextManager[bool]:
+        """Return true: what is used cannot be removed."""
+        del directory
+        return contextlib.nullcontext(enter_result=True)
 
 
 class HeldFile(NamedTuple):

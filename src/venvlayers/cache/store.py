@@ -25,13 +25,17 @@ from venvlayers.cache.writer import FrameWriter
 FORMAT = "v1"
 """The directory of entries of this format; that of another one is not touched."""
 
-_PARTIAL = "partial"
-_KEY = re.compile(r"[0-9a-f]{16,128}", re.ASCII)
-_SHARD = re.compile(r"[0-9a-f]{2}", re.ASCII)
+PARTIAL = "partial"
+KEY = re.compile(r"[0-9a-f]{16,128}", re.ASCII)
+SHARD = re.compile(r"[0-9a-f]{2}", re.ASCII)
 _PRUNE_AFTER = 8  # of the limit: a long run prunes whenever it wrote an eighth of it
-_TAG = """Signature: 8a477f597d28d172789f06886806bc55
-# This directory is a cache of venvstacks: `venvstacks cache --help`.
-"""
+TAGS = {
+    # https://bford.info/cachedir/ : programs that make backups pass such directories over.
+    "CACHEDIR.TAG": "Signature: 8a477f597d28d172789f06886806bc55\n"
+    "# Frames that venvstacks compressed; see `venvstacks cache --help`.\n",
+    ".gitignore": "*\n",
+}
+"""Files beside the frames, which tell other programs to leave them alone."""
 
 
 def user_frames() -> FrameStore | None:
@@ -155,7 +159,7 @@ class FrameStore:
         Raises:
             OSError: The directory cannot be made or written.
         """
-        partial = self._root / _PARTIAL
+        partial = self._root / PARTIAL
         try:
             return new_held_file(partial)
         except FileNotFoundError:
@@ -174,26 +178,25 @@ class FrameStore:
             self.prune()
 
     def _place(self, key: str) -> Path:
-        if not _KEY.fullmatch(key):
+        if not KEY.fullmatch(key):
             raise ValueError(f"a key is a digest in hexadecimal, not {key!r}")
         return self._root / key[:2] / key
 
     def _tag(self) -> None:
-        # https://bford.info/cachedir/ : programs that make backups pass such directories over.
         with contextlib.suppress(OSError):
-            (self.directory / "CACHEDIR.TAG").write_text(_TAG, "utf-8")
-            (self.directory / ".gitignore").write_text("*\n", "utf-8")
+            for name, text in TAGS.items():
+                (self.directory / name).write_text(text, "utf-8")
 
     def _entries(self) -> Iterator[_Found]:
         for shard in _listed(self._root):
-            if _SHARD.fullmatch(shard.name):
+            if SHARD.fullmatch(shard.name):
                 for entry in _listed(shard.path):
-                    if _KEY.fullmatch(entry.name) and (state := _state(entry)):
+                    if KEY.fullmatch(entry.name) and (state := _state(entry)):
                         yield _Found(state.st_mtime_ns, entry.name, state.st_size, entry.path)
 
     def _remove_leftovers(self) -> tuple[int, int]:
         removed = freed = 0
-        for entry in _listed(self._root / _PARTIAL):
+        for entry in _listed(self._root / PARTIAL):
             with contextlib.suppress(OSError):
                 size = entry.stat(follow_symlinks=False).st_size
                 if remove_leftover(Path(entry.path)):

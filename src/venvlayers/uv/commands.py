@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -210,7 +211,7 @@ class Uv:
             build: The one that it must be, as `ManagedPython.build`.
             retries: How often a failed request is tried again; uv's choice if None.
             cache: Where fetched archives stay, unless ``UV_PYTHON_CACHE_DIR`` says; uv
-                keeps none if None.
+                keeps none if None. `venvlayers.cache` removes none while this runs.
 
         Returns:
             The installed Python's directory.
@@ -225,13 +226,18 @@ class Uv:
             extra[f"UV_PYTHON_{key.partition('-')[0].upper()}_BUILD"] = build
         if retries is not None and "UV_HTTP_RETRIES" not in os.environ:
             extra["UV_HTTP_RETRIES"] = str(retries)
+        from venvlayers.cache.held import using  # noqa: PLC0415 - fetching alone needs it
+
+        used: AbstractContextManager[None] = nullcontext()
         if cache is not None and "UV_PYTHON_CACHE_DIR" not in os.environ:
             extra["UV_PYTHON_CACHE_DIR"] = os.fspath(cache)
-        self._run(
-            ["python", "install", key, "--no-bin", "--no-registry", "--no-config"],
-            ["--install-dir", os.fspath(directory)],
-            extra=extra,
-        )
+            used = using(cache)
+        with used:
+            self._run(
+                ["python", "install", key, "--no-bin", "--no-registry", "--no-config"],
+                ["--install-dir", os.fspath(directory)],
+                extra=extra,
+            )
         return directory / key
 
     def _json(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,7 @@ from support.pypy import STAND_IN, can_fetch, stand_in_downloads
 from support.runtime_layers import Said, assert_clean, contents, files_with, names_in, portrait
 from venvlayers.build.runtime.managed import ManagedSource
 from venvlayers.build.runtime.source import RuntimeContext
-from venvlayers.cache.place import download_cache
+from venvlayers.cache.place import cache_directory, download_cache
 from venvlayers.errors import PythonUnavailableError
 from venvlayers.lock.model import PythonPin
 from venvlayers.platforms import PLATFORMS, Platform, PythonVersion
@@ -107,6 +109,31 @@ def test_finding_leaves_the_archive_for_building_offline(
     downloads.list_file.write_text(downloads.list_file.read_text().replace("this%2B", "gone%2B"))
     with pytest.raises(PythonUnavailableError, match="cannot be fetched"):
         SOURCE.materialize(PIN, host, layer, context)
+
+
+@pytest.mark.usefixtures("downloads")
+def test_an_archive_stays_while_uv_may_read_it(
+    host: Platform, context: RuntimeContext, tmp_path: Path
+) -> None:
+    """Cleaning the cache, here just before uv works, leaves what it uses."""
+    SOURCE.materialize(PIN, host, tmp_path / "first", context)
+    cleaning = tmp_path / "cleaning-uv"
+    clean = f'"{sys.executable}" -m venvlayers cache clean'
+    cleaning.write_text(
+        f'#!/bin/sh\n[ "$1" = python ] && {clean} > "{tmp_path}/said"\n'
+        f'exec "{context.uv.path}" "$@"\n'
+    )
+    cleaning.chmod(0o755)
+    meanwhile = replace(context, uv=replace(context.uv, path=cleaning))
+    SOURCE.materialize(PIN, host, tmp_path / "second", meanwhile)
+    assert (
+        "left, being used or not ours to remove: python-downloads"
+        in (tmp_path / "said").read_text()
+    )
+    assert any(download_cache().glob("*.tar.zst"))
+    said = subprocess.run(["sh", "-c", clean], check=True, capture_output=True, text=True).stdout
+    assert said.startswith("removed: ")
+    assert not cache_directory().exists()
 
 
 @pytest.mark.usefixtures("downloads")
