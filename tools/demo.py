@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import zstandard
+
 from sandbox import Sandbox, human_size, table
 
 

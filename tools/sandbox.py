@@ -1,6 +1,6 @@
 """A copy of the demo project that builds with the wheel of this checkout.
 
-What `demo.py` and `bench.py` share: where the project is, how ``hatch`` is
+What `demo.py` and `bench/` share: where the project is, how ``hatch`` is
 called in it, and what it left in ``dist``.
 """
 
@@ -50,18 +50,7 @@ class Sandbox:
 
     def copy_project(self) -> str | None:
         """Copy the demo; return what was changed in it, if anything was."""
-        shutil.copytree(DEMO, self.project)
-        pyproject = self.project / "pyproject.toml"
-        ours = f"cpython@{sys.version_info.major}.{sys.version_info.minor}"
-        text = pyproject.read_text("utf-8")
-        changed, _ = re.subn(
-            r'(?<=^python_implementation = ")[^"]+', ours, text, flags=re.MULTILINE
-        )
-        if changed == text:
-            return None
-        # A machine that cannot fetch a Python has the one that runs this, and perhaps no other.
-        pyproject.write_text(changed, "utf-8", newline="\n")
-        return f'python_implementation = "{ours}", because that is the Python that runs this'
+        return copy_project(DEMO, self.project)
 
     def hatch(self, *arguments: str) -> list[str]:
         """Run ``hatch`` in the project, show what it prints, and return it by line.
@@ -140,6 +129,20 @@ class Sandbox:
     def archive(self, layer: dict[str, Any]) -> Path:
         """Return a layer's archive."""
         return self.project / "dist" / str(layer["archive_name"])
+
+
+def copy_project(fixture: Path, project: Path) -> str | None:
+    """Copy a project that asks for some Python; return what was changed in it, if anything was."""
+    shutil.copytree(fixture, project)
+    pyproject = project / "pyproject.toml"
+    ours = f"cpython@{sys.version_info.major}.{sys.version_info.minor}"
+    text = pyproject.read_text("utf-8")
+    changed, _ = re.subn(r'(?<=^python_implementation = ")[^"]+', ours, text, flags=re.MULTILINE)
+    if changed == text:
+        return None
+    # A machine that cannot fetch a Python has the one that runs this, and perhaps no other.
+    pyproject.write_text(changed, "utf-8", newline="\n")
+    return f'python_implementation = "{ours}", because that is the Python that runs this'
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:

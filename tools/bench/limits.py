@@ -1,0 +1,135 @@
+"""What ordinary programs need for the same files, and for the same packages."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.results import Run
+from bench.workplace import Workplace, remove
+from sandbox import KINDS
+
+_PACK = 'for layer in *; do tar -cf - "$layer" | "$@" > "../packed/$layer" || exit; done'
+_UNPACK = 'for archive in *.tar.zst; do tar --zstd -xf "$archive" -C "$1" || exit; done'
+OLD_WAY = ("xz", "-6", "-T1")  # newer ones take all cores when they are not told
+
+
+def zstd_like(codec: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return `zstd` at the level of an archive, without and with the window that it has.
+
+    Args:
+        codec: An archive's, as its metadata has it (``archive_codec``).
+    """
+    plain: tuple[str, ...] = ("zstd", "-q", "-T0", f"-{codec['level']}")
+    if int(codec["level"]) > 19:  # noqa: PLR2004 - above it, the command insists on this
+        plain = (*plain, "--ultra")
+    window = codec.get("window_log")
+    if window is None:
+        return plain, plain
+    reaches_far = any(codec.get(key) for key in ("ldm", "enable_ldm", "long_distance"))
+    option = f"--long={window}" if reaches_far else f"--zstd=wlog={window}"
+    return plain, (*plain, option)
+
+
+class Limits:
+    """Ordinary programs in a workplace.
+
+    Args:
+        workplace: Whose deployed layers are packed and copied; they have to be there.
+    """
+
+    def __init__(self, workplace: Workplace) -> None:
+        self._place = workplace
+        self.plain = workplace.directory / "plain"
+        self._packed = workplace.directory / "packed"
+        self._copy = workplace.directory / "copy"
+
+    def compile(self, uv_cache: Path | None = None) -> Run:
+        """Let uv resolve every requirement of the stack, all at once."""
+        requirements = self._place.directory / "requirements.in"
+        requirements.write_text("\n".join(self._requirements()) + "\n", "utf-8")
+        options = ("--quiet", "--universal", "--no-build", "--python", sys.executable)
+        return self._uv("pip", "compile", *options, str(requirements), uv_cache=uv_cache)
+
+    def install(self, *options: str, uv_cache: Path | None = None) -> Run:
+        """Install the packages of all layers into one plain environment, a new one."""
+        pins = self._place.directory / "pins.txt"
+        pins.write_text("\n".join(self._place.packages()) + "\n", "utf-8")
+        remove(self.plain)
+        venv = self._uv("venv", "--quiet", "--python", sys.executable, str(self.plain))
+        python = ("--python", str(self.python))
+        arguments = ("pip", "install", "--quiet", "--no-deps", *python, *options, "-r", str(pins))
+        installed = self._uv(*arguments, uv_cache=uv_cache)
+        self._add_launch_module()
+        return Run(
+            wall=venv.wall + installed.wall,
+            cpu=venv.cpu + installed.cpu,
+            largest=max(venv.largest, installed.largest),
+            together=max(venv.together, installed.together),
+        )
+
+    @property
+    def python(self) -> Path:
+        """The plain environment's Python."""
+        return self.plain / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+
+    def pack(self, compressor: tuple[str, ...]) -> tuple[Run, int]:
+        """Pack each deployed layer with `tar` and *compressor*; return the size of all too."""
+        remove(self._packed)
+        self._packed.mkdir()
+        run = self._place.run("sh", "-c", _PACK, "sh", *compressor, cwd=self._place.deployed)
+        return run, sum(file.stat().st_size for file in self._packed.iterdir())
+
+    def copy(self, directory: Path) -> Run:
+        """Copy *directory* with `cp -r`."""
+        remove(self._copy)
+        run = self._place.run("cp", "-r", directory, self._copy)
+        remove(self._copy)
+        return run
+
+    def unpack(self, deployment: Path) -> Run:
+        """Unpack every archive into *deployment*, as the README says; that is no limit."""
+        remove(deployment)
+        deployment.mkdir()
+        return self._place.run("sh", "-c", _UNPACK, "sh", deployment, cwd=self._place.outputs)
+
+    def _requirements(self) -> list[str]:
+        text = self._place.project.joinpath("pyproject.toml").read_text("utf-8")
+        stack = tomllib.loads(text)["tool"]["venvstacks"]
+        return [
+            requirement
+            for kind in KINDS
+            for layer in stack.get(kind, ())
+            for requirement in layer["requirements"]
+        ]
+
+    def _add_launch_module(self) -> None:
+        """Put the application's module where the plain environment finds it."""
+        module = self._place.project / self._place.stack.launch_module
+        if module.name == "__main__.py":
+            module = module.parent
+        (packages,) = self.plain.glob("[Ll]ib/**/site-packages")
+        if module.is_dir():
+            shutil.copytree(module, packages / module.name)
+        else:
+            shutil.copy(module, packages)
+
+    def _uv(self, *arguments: str, uv_cache: Path | None = None) -> Run:
+        extra = {} if uv_cache is None else {"UV_CACHE_DIR": str(uv_cache)}
+        return self._place.run(find_uv(), *arguments, cwd=self._place.directory, extra=extra)
+
+
+def find_uv() -> str:
+    """Return the uv that our own command uses: the one that is installed beside it.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
+    found = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
+    if found is None:
+        raise FileNotFoundError("there is no uv")
+    return found

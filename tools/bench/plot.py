@@ -1,0 +1,207 @@
+"""The picture of the results: our stages as bars, and what they are compared with below them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from bench.results import StackResult
+from bench.stacks import STACKS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PICTURE = Path(__file__).resolve().parents[2] / "docs" / "bench.png"
+
+_OURS, _LIMIT, _INK, _FAINT = "#2f6f9f", "#c9ced6", "#1f2933", "#6b7785"
+_OLD = "#d9a679"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Bars that belong together: one of ours, and those beside it.
+
+    Attributes:
+        title: What is done.
+        ours: Our stage.
+        limits: What it is compared with: what it is called here, and the stage.
+    """
+
+    title: str
+    ours: str
+    limits: tuple[tuple[str, str], ...]
+
+
+GROUPS = (
+    Group(
+        title="publish everything",
+        ours="publish",
+        limits=(("tar | zstd -T0", "tar | zstd"), ("tar | xz -6", "tar | xz -6")),
+    ),
+    Group(
+        title="… one package changed",
+        ours="publish, a package changed",
+        limits=(("publish everything", "publish"),),
+    ),
+    Group(
+        title="… a launch module changed",
+        ours="publish, a launch module changed",
+        limits=(("publish everything", "publish"),),
+    ),
+    Group(
+        title="… every frame known",
+        ours="publish, frames known",
+        limits=(("cp -r of the archives", "cp -r of the archives"),),
+    ),
+    Group(
+        title="nothing to do",
+        ours="nothing to do",
+        limits=(("python -c pass", "python -c pass"),),
+    ),
+    Group(
+        title="build, uv's cache warm",
+        ours="build",
+        limits=(("uv pip install", "uv pip install"),),
+    ),
+    Group(title="lock anew", ours="lock", limits=(("uv pip compile", "uv pip compile"),)),
+    Group(
+        title="local-export",
+        ours="local-export",
+        limits=(("cp -r", "cp -r of the layers"),),
+    ),
+    Group(
+        title="deploy (tar --zstd)",
+        ours="deploy",
+        limits=(("cp -r", "cp -r of the layers"),),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bar:
+    label: str
+    value: float
+    text: str
+    color: str
+
+
+def draw(results: Mapping[str, StackResult], picture: Path) -> None:
+    """Draw the largest of the measured stacks into *picture*, a PNG file.
+
+    Needs matplotlib, which the session `bench` installs.
+    """
+    import matplotlib as mpl  # noqa: PLC0415 - only those who draw need it
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt  # noqa: PLC0415
+
+    name = [name for name in STACKS if name in results][-1]
+    result = results[name]
+    groups = [bars for group in GROUPS if (bars := _bars(group, result))]
+    sizes = _sizes(result)
+    counts = [sum(len(bars) + 1 for _, bars in groups), len(sizes) + 1]
+    settings = {"font.family": "DejaVu Sans", "font.size": 10, "text.color": _INK}
+    with plt.rc_context(settings):
+        figure, (times, bytes_) = plt.subplots(
+            2,
+            figsize=(10, 0.27 * sum(counts) + 1.9),
+            height_ratios=counts,
+            layout="constrained",
+        )
+        figure.suptitle(f"{STACKS[name].title}: {_unpacked(result)}", fontsize=13, weight="bold")
+        _draw_groups(times, groups, "seconds, logarithmic; the smaller the better")
+        bytes_.set_xlim(0, max(bar.value for bar in sizes) * 1.35)
+        _draw_groups(bytes_, [("archives", sizes)], "MB")
+        figure.savefig(picture, dpi=140, metadata={"Software": None})
+        plt.close(figure)
+
+
+def _unpacked(result: StackResult) -> str:
+    return f"{result.sizes['unpacked'] / 1e6:.0f} MB in {result.sizes['files']:,} files"
+
+
+def _bars(group: Group, result: StackResult) -> tuple[str, list[_Bar]] | None:
+    medians = {stage: median(run.wall for run in runs) for stage, runs in result.runs.items()}
+    ours = medians.get(group.ours)
+    limits = [(label, medians[stage]) for label, stage in group.limits if stage in medians]
+    if ours is None or not limits:
+        return None
+    bars = [_Bar("ours", ours, _seconds(ours), _OURS)]
+    for label, value in limits:
+        text = f"{_seconds(value)}   {_times(value, ours)}"
+        bars.append(_Bar(label, value, text, _OLD if "xz" in label else _LIMIT))
+    return group.title, bars
+
+
+def _sizes(result: StackResult) -> list[_Bar]:
+    """Return bars of sizes, ours first; ratios are to xz where that was measured."""
+    named = (
+        ("ours", "archives", _OURS),
+        ("ours, --best", "best", _OURS),
+        ("tar | zstd -T0", "zstd", _LIMIT),
+        ("tar | xz -6", "xz", _OLD),
+    )
+    xz = result.sizes.get("xz")
+    bars = []
+    for label, key, color in named:
+        if size := result.sizes.get(key):
+            beside = f"   {size / xz:.2f} of xz" if xz and key != "xz" else ""
+            bars.append(_Bar(label, size / 1e6, f"{size / 1e6:.1f} MB{beside}", color))
+    return bars
+
+
+def _draw_groups(axes: Axes, groups: Sequence[tuple[str, list[_Bar]]], unit: str) -> None:
+    """Draw each group from the top down, with room between them."""
+    ticks: list[tuple[float, str]] = []
+    position = 0.0
+    is_logarithmic = len(groups) > 1
+    if is_logarithmic:
+        values = [bar.value for _, bars in groups for bar in bars]
+        axes.set_xscale("log")
+        axes.set_xlim(min(values) / 1.6, max(values) * 6)
+    for title, bars in groups:
+        axes.annotate(
+            title, (0, position - 0.5), xycoords=("axes fraction", "data"), weight="bold",
+            xytext=(4, 0), textcoords="offset points", va="center",
+        )  # fmt: skip
+        position += 0.35
+        for bar in bars:
+            axes.barh(position, bar.value, height=0.78, color=bar.color)
+            axes.annotate(
+                bar.text, (bar.value, position), xytext=(5, 0), textcoords="offset points",
+                va="center", color=_INK if bar.color == _OURS else _FAINT, fontsize=9,
+            )  # fmt: skip
+            ticks.append((position, bar.label))
+            position += 0.9
+        position += 1.0
+    axes.set_ylim(position - 0.9, -1.2)
+    _dress(axes, ticks, unit)
+
+
+def _dress(axes: Axes, ticks: Sequence[tuple[float, str]], unit: str) -> None:
+    axes.set_yticks([place for place, _ in ticks], [label for _, label in ticks], fontsize=9)
+    axes.tick_params(axis="y", length=0)
+    axes.tick_params(colors=_FAINT)
+    axes.set_xlabel(unit, color=_FAINT, fontsize=9)
+    axes.xaxis.set_major_formatter(_plain)
+    axes.grid(axis="x", color="#e6e9ee", linewidth=0.8)
+    axes.set_axisbelow(True)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+
+
+def _plain(value: float, _: Any) -> str:
+    return f"{value:g}"
+
+
+def _seconds(value: float) -> str:
+    return f"{1000 * value:.0f} ms" if value < 1 else f"{value:.1f} s"
+
+
+def _times(limit: float, ours: float) -> str:
+    if limit >= ours:
+        return f"ours is {limit / ours:.{0 if limit > 10 * ours else 1}f} times faster"
+    return f"ours takes {ours / limit:.2f} times as long"
