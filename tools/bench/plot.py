@@ -111,11 +111,15 @@ def draw(results: Mapping[str, StackResult], picture: Path) -> None:
             height_ratios=counts,
             layout="constrained",
         )
-        figure.suptitle(f"{STACKS[name].title}: {_unpacked(result)}", fontsize=13, weight="bold")
+        figure.suptitle(
+            f"{STACKS[name].title}: {_unpacked(result)}", fontsize=13, weight="bold", y=1.02
+        )
         _draw_groups(times, groups, "seconds, logarithmic; the smaller the better")
         bytes_.set_xlim(0, max(bar.value for bar in sizes) * 1.35)
         _draw_groups(bytes_, [("archives", sizes)], "MB")
-        figure.savefig(picture, dpi=140, metadata={"Software": None})
+        figure.savefig(
+            picture, dpi=140, bbox_inches="tight", pad_inches=0.15, metadata={"Software": None}
+        )
         plt.close(figure)
 
 
@@ -161,7 +165,7 @@ def _draw_groups(axes: Axes, groups: Sequence[tuple[str, list[_Bar]]], unit: str
     if is_logarithmic:
         values = [bar.value for _, bars in groups for bar in bars]
         axes.set_xscale("log")
-        axes.set_xlim(min(values) / 1.6, max(values) * 6)
+        axes.set_xlim(min(values) / 1.6, max(values) * 14)
     for title, bars in groups:
         axes.annotate(
             title, (0, position - 0.5), xycoords=("axes fraction", "data"), weight="bold",
@@ -203,5 +207,9 @@ def _seconds(value: float) -> str:
 
 def _times(limit: float, ours: float) -> str:
     if limit >= ours:
-        return f"ours is {limit / ours:.{0 if limit > 10 * ours else 1}f} times faster"
-    return f"ours takes {ours / limit:.2f} times as long"
+        return f"ours is {_digits(limit / ours)} times faster"
+    return f"ours takes {_digits(ours / limit)} times as long"
+
+
+def _digits(factor: float) -> str:
+    return f"{factor:.3g}" if factor < 100 else f"{factor:.0f}"  # noqa: PLR2004
