@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -17,17 +21,31 @@ from support.mounts import needs_mounts, read_only
 from venvlayers.cache.held import using
 from venvlayers.cache.place import cache_directory, download_cache, frame_cache, local_record
 from venvlayers.cache.store import FrameStore
+from venvlayers.cli import main
 
 KEYS = tuple(f"{number:02x}" * 32 for number in range(6))
 
 
-def cache(*arguments: str, **more: Any) -> Result:
+def apart(*arguments: str, **more: Any) -> Result:
     """Run ``venvstacks cache`` in a process of its own, in an empty directory."""
     return venvstacks("cache", *arguments, cwd=cache_directory().parent, **more)
 
 
-def said(*arguments: str, **more: Any) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(cache(*arguments, "--json", check=True, **more).stdout)
+def cache(*arguments: str, check: bool = False, env: Mapping[str, str] | None = None) -> Result:
+    """Run ``venvstacks cache`` in this process."""
+    output, errors = io.StringIO(), io.StringIO()
+    status: Any = 0
+    with patch.dict(os.environ, env or {}), redirect_stdout(output), redirect_stderr(errors):
+        try:
+            main(["cache", *arguments])
+        except SystemExit as end:
+            status = end.code
+    assert not (check and status), errors.getvalue()
+    return Result(returncode=status, stdout=output.getvalue(), stderr=errors.getvalue(), seconds=0)
+
+
+def said(*arguments: str, run: Callable[..., Result] = cache, **more: Any) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(run(*arguments, "--json", check=True, **more).stdout)
     return document
 
 
@@ -133,7 +151,7 @@ def test_wrong_usage(
 
 def test_cleaning_removes_all_of_ours(filled: FrameStore) -> None:
     (cache_directory() / ".local-pythons.json.killed").touch()
-    freed = said("clean")["freed"]
+    freed = said("clean", run=apart)["freed"]
     assert freed > 600_000
     assert not cache_directory().exists()
     assert filled.find(KEYS[0]) is None
@@ -190,7 +208,7 @@ def test_cleaning_takes_nothing_that_is_used(filled: FrameStore) -> None:
     ):
         assert writer.stdout is not None
         assert writer.stdout.readline() == b"written\n"
-        cleaned = said("clean")
+        cleaned = said("clean", run=apart)
         writer.communicate(b"")
     assert cleaned["left"] == ["python-downloads", "frames/v1/partial", "frames/v2"]
     assert writer.returncode == 0
@@ -217,10 +235,10 @@ def test_parts_that_are_elsewhere(filled: FrameStore, tmp_path: Path) -> None:
 def test_a_cache_that_is_read_only(filled: FrameStore) -> None:
     needs_mounts()
     wrapper = read_only(cache_directory())
-    result = cache("prune", "--size", "0", wrapper=wrapper)
+    result = apart("prune", "--size", "0", wrapper=wrapper)
     assert result.returncode == 10
     assert "can be removed: 587.2 KiB are left\nhint: " in result.stderr
-    cleaned = said("clean", wrapper=wrapper)
+    cleaned = said("clean", run=apart, wrapper=wrapper)
     assert cleaned["freed"] == 0
     assert cleaned["left"][:2] == ["frames/v1", "python-downloads"]
     assert filled.usage()[0] == 6
