@@ -17,6 +17,7 @@ import pytest
 from support.deployments import Deployment
 from support.projects import Project
 from venvlayers.platforms import host_platform
+from venvlayers.publish.zstd import ZstdTar
 from venvlayers.uv import find_uv
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="local runtimes are for Linux")
@@ -234,6 +235,13 @@ def test_layers_can_be_built_as_any_other_target(project: Project) -> None:
     exported = "backend.build_venvstacks('out', {'venvstacks': 'local-export'})"
     assert "RETURNED local-export\n" in hook(exported, project.root)
     assert (project.root / "out" / "local-export" / "app-top").is_dir()
+
+
+def test_the_smallest_archives(project: Project) -> None:
+    some = "backend.build_venvstacks('out', {'venvstacks-include': 'app-*'})"
+    hook(some, project.root, env={"VENVSTACKS_BEST": "1"})
+    layers = json.loads((project.root / "out" / MANIFEST).read_text("utf-8"))["layers"]
+    assert layers["applications"][0]["archive_codec"]["level"] == ZstdTar.best_level
 
 
 def test_settings_of_layers_alone(project: Project) -> None:

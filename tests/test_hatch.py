@@ -216,6 +216,17 @@ def test_outputs_without_the_platform_in_their_names(
     assert files_in(published_project.dist) == published_files(tag="")
 
 
+def test_the_smallest_archives(shared: Hatch, published_project: Project) -> None:
+    stack = published_project.stack()
+    published_project.set_stack(stack | {"archive-format": "tar.gz", "compression-level": 1})
+    levels = []
+    for env in ({}, {"VENVSTACKS_BEST": "1"}):
+        shared("build", "-t", "venvstacks", cwd=published_project.root, env=env)
+        published = layers(published_project.dist).values()
+        levels.append({layer["archive_codec"]["level"] for layer in published})
+    assert levels == [{1}, {9}]
+
+
 def test_an_option_of_the_wrong_type(shared: Hatch, published_project: Project) -> None:
     tool = published_project.read_pyproject()["tool"]
     options = {"tag-outputs": "no", "platforms": "all", "platfroms": []}

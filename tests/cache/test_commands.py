@@ -84,7 +84,7 @@ def test_where_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_an_empty_cache() -> None:
     assert cache("info", check=True).stdout == (
-        f"directory: {cache_directory()}\nframes: 0, 0 B (at most 5.0 GiB)\n"
+        f"directory: {cache_directory()}\nframes: 0, 0 B (at most 5.00 GB)\n"
     )
     assert cache("prune", check=True).stdout.startswith("removed: 0 frames, 0 B\n")
     assert cache("clean", check=True).stdout == f"removed: 0 B from {cache_directory()}\n"
@@ -99,8 +99,8 @@ def test_what_is_there_is_shown(filled: FrameStore) -> None:
     lines = cache("info", check=True, env={"VENVSTACKS_CACHE_SIZE": "400k"}).stdout.splitlines()
     assert lines == [
         f"directory: {cache_directory()}",
-        "frames: 6, 587.2 KiB (at most 400.0 KiB)",
-        "python-downloads: 1, 4.9 KiB (interpreters that were fetched)",
+        "frames: 6, 601.3 kB (at most 400.0 kB)",
+        "python-downloads: 1, 5.0 kB (interpreters that were fetched)",
         "local-pythons.json: 1, 2 B (which Pythons this machine has)",
         "verified: 1, 0 B (which files of uv's cache were read)",
         "frames/v2: 1, 10 B (frames of another release)",
@@ -108,7 +108,7 @@ def test_what_is_there_is_shown(filled: FrameStore) -> None:
     ]
     document = said("info")
     assert document["directory"] == str(cache_directory())
-    assert document["frames"] == {"count": 6, "size": size, "limit": 5 << 30}
+    assert document["frames"] == {"count": 6, "size": size, "limit": 5_000_000_000}
     assert document["others"][0] == {"name": "python-downloads", "files": 1, "size": 5000}
     assert document["foreign"] == ["notes.txt"]
     off = cache("info", check=True, env={"VENVSTACKS_CACHE_SIZE": "0"})
@@ -121,8 +121,8 @@ def test_pruning_keeps_what_was_used_last(filled: FrameStore) -> None:
     document = said("prune", env={"VENVSTACKS_CACHE_SIZE": str(4 * each)})
     assert (document["removed"], document["freed"], document["unfinished"]) == (2, 2 * each, 0)
     assert document["frames"] == {"count": 4, "size": 4 * each, "limit": 4 * each}
-    result = cache("prune", "--size", "0.2M", check=True)
-    assert result.stdout == "removed: 2 frames, 195.7 KiB\nkept: 2 frames, 195.7 KiB\n"
+    result = cache("prune", "--size", "0.25M", check=True)
+    assert result.stdout == "removed: 2 frames, 200.4 kB\nkept: 2 frames, 200.4 kB\n"
     assert [key for key in KEYS if filled.find(key)] == list(KEYS[4:])
     assert said("prune", "--size=0")["frames"]["count"] == 0
     assert "python-downloads/abc-cpython.tar.gz" in everything()
@@ -237,7 +237,7 @@ def test_a_cache_that_is_read_only(filled: FrameStore) -> None:
     wrapper = read_only(cache_directory())
     result = apart("prune", "--size", "0", wrapper=wrapper)
     assert result.returncode == 10
-    assert "can be removed: 587.2 KiB are left\nhint: " in result.stderr
+    assert "can be removed: 601.3 kB are left\nhint: " in result.stderr
     cleaned = said("clean", run=apart, wrapper=wrapper)
     assert cleaned["freed"] == 0
     assert cleaned["left"][:2] == ["frames/v1", "python-downloads"]

@@ -1,10 +1,10 @@
-"""Sizes as users write and read them."""
+"""Sizes as users write them."""
 
 from __future__ import annotations
 
 import pytest
 
-from venvlayers.cache.size import parse_size, show_size
+from venvlayers.cache.size import parse_size
 
 
 @pytest.mark.parametrize(
@@ -12,12 +12,13 @@ from venvlayers.cache.size import parse_size, show_size
     [
         ("0", 0),
         ("1048576", 1 << 20),
-        ("500M", 500 << 20),
-        ("10g", 10 << 30),
+        ("500M", 500_000_000),
+        ("10g", 10_000_000_000),
         (" 1.5 GiB ", 3 << 29),
-        ("2TB", 2 << 40),
+        ("2TB", 2_000_000_000_000),
+        ("2Ti", 2 << 40),
         ("7B", 7),
-        ("4 kb", 4096),
+        ("4 kb", 4000),
     ],
 )
 def test_a_size(text: str, size: int) -> None:
@@ -27,18 +28,3 @@ def test_a_size(text: str, size: int) -> None:
 @pytest.mark.parametrize("text", ["", "much", "-1", "5X", "1,5G", "5 G B", ".5G", "G", "٣", "iB"])
 def test_no_size(text: str) -> None:
     assert parse_size(text) is None
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [
-        (0, "0 B"),
-        (1023, "1023 B"),
-        (1024, "1.0 KiB"),
-        ((1 << 20) - 1, "1.0 MiB"),
-        (5 << 30, "5.0 GiB"),
-        (5 << 50, "5120.0 TiB"),
-    ],
-)
-def test_a_size_is_shown(size: int, text: str) -> None:
-    assert show_size(size) == text

@@ -540,7 +540,7 @@ def test_a_new_file_that_was_taken_for_a_leftover(
 def test_the_users_store(monkeypatch: pytest.MonkeyPatch) -> None:
     store = user_frames()
     assert store is not None
-    assert (store.directory, store.limit) == (frame_cache(), 5 << 30)
+    assert (store.directory, store.limit) == (frame_cache(), 5_000_000_000)
     monkeypatch.setenv("VENVSTACKS_CACHE_SIZE", "1.5 GiB")
     store = user_frames()
     assert store is not None

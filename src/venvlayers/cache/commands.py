@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from venvlayers.cache.place import cache_directory, frame_cache
-from venvlayers.cache.size import HINT, cache_limit, parse_size, show_size
+from venvlayers.cache.size import HINT, cache_limit, parse_size
 from venvlayers.errors import CacheError
+from venvlayers.report import human_size
 
 if TYPE_CHECKING:
     from venvlayers.cache.store import FrameStore
@@ -49,11 +50,11 @@ def info(*, as_json: bool) -> None:
         others = [part.as_json() for part in parts]
         _print_json(directory=str(directory), frames=frames, others=others, foreign=foreign)
         return
-    bound = f"at most {show_size(limit)}" if limit else "not used: VENVSTACKS_CACHE_SIZE is 0"
+    bound = f"at most {human_size(limit)}" if limit else "not used: VENVSTACKS_CACHE_SIZE is 0"
     click.echo(f"directory: {directory}")
-    click.echo(f"frames: {count}, {show_size(size)} ({bound})")
+    click.echo(f"frames: {count}, {human_size(size)} ({bound})")
     for part in parts:
-        click.echo(f"{part.name}: {part.files}, {show_size(part.size)} ({part.what})")
+        click.echo(f"{part.name}: {part.files}, {human_size(part.size)} ({part.what})")
     for name in foreign:
         click.echo(f"not ours: {name}")
 
@@ -82,11 +83,11 @@ def prune(*, size: int | None, as_json: bool) -> None:
         removed = {"removed": pruned.frames, "unfinished": pruned.leftovers}
         _print_json(**removed, freed=pruned.freed, frames=kept)
     else:
-        click.echo(f"removed: {pruned.frames} frames, {show_size(pruned.freed)}")
-        click.echo(f"kept: {pruned.kept} frames, {show_size(pruned.size)}")
+        click.echo(f"removed: {pruned.frames} frames, {human_size(pruned.freed)}")
+        click.echo(f"kept: {pruned.kept} frames, {human_size(pruned.size)}")
     if pruned.size > limit:
         raise CacheError(
-            f"not all frames in {frame_cache()} can be removed: {show_size(pruned.size)} are left",
+            f"not all frames in {frame_cache()} can be removed: {human_size(pruned.size)} are left",
             hint="they are being read, or the directory is not one that you may write to",
         )
 
@@ -107,7 +108,7 @@ def clean(*, as_json: bool) -> None:
     if as_json:
         _print_json(directory=str(directory), freed=cleaned.freed, left=list(cleaned.left))
         return
-    click.echo(f"removed: {show_size(cleaned.freed)} from {directory}")
+    click.echo(f"removed: {human_size(cleaned.freed)} from {directory}")
     for name in cleaned.left:
         click.echo(f"left, being used or not ours to remove: {name}")
 
