@@ -380,6 +380,15 @@ def test_a_long_run_stays_near_the_bound(tmp_path: Path) -> None:
     assert get(store, key(0)) is None
 
 
+def test_many_short_runs_stay_near_the_bound(tmp_path: Path) -> None:
+    """None of which writes much, or comes to an end at which it could clear up."""
+    for number in range(40):
+        store = FrameStore(tmp_path, limit=2_000_000)
+        put(store, key(number), LARGE[:200_000])
+        assert store.usage()[1] <= store.limit
+    assert store.usage()[0] == 9
+
+
 def test_what_is_no_frame_is_neither_counted_nor_removed(store: FrameStore) -> None:
     put(store, KEY, SMALL)
     root = store.directory / "v1"

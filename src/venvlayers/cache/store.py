@@ -83,7 +83,8 @@ class FrameStore:
     Args:
         directory: Where they are; made, for its owner alone, when there is something to write.
         limit: The most bytes that `prune` leaves; None for what is usual. The store prunes
-            itself whenever it has written an eighth of that.
+            itself when it first wrote a frame, and whenever it has written an eighth of that:
+            no run has to come to its end for the limit to be kept.
     """
 
     def __init__(self, directory: Path, *, limit: int | None = None) -> None:
@@ -91,7 +92,7 @@ class FrameStore:
         self.limit = DEFAULT_LIMIT if limit is None else limit
         self._root = directory / FORMAT
         self._lock = threading.Lock()
-        self._written = 0
+        self._written = self.limit
 
     def find(self, key: str) -> StoredFrame | None:
         """Return the frame of a key, verified to its last byte, or None; mark it as used.
@@ -168,7 +169,7 @@ class FrameStore:
             return new_held_file(partial)
 
     def wrote(self, size: int) -> None:
-        """Take note that something was committed; prune if that was much."""
+        """Take note that something was committed; prune if it is time to."""
         with self._lock:
             self._written += size
             is_due = self._written > self.limit // _PRUNE_AFTER
