@@ -173,3 +173,27 @@ def _walk(directory: str, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]
         yield relative, entry
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(entry.path, f"{relative}/")
+
+
+def sealed(directory: Path) -> str | None:
+    """Return a digest of what a change to anything in *directory* changes; None if it is gone."""
+    if not directory.is_dir():
+        return None
+    digest = hashlib.sha256()
+    pending = [os.fspath(directory)]
+    while pending:
+        with os.scandir(pending.pop()) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
+        for entry in entries:
+            status = entry.stat(follow_symlinks=False)
+            if stat.S_ISDIR(status.st_mode):
+                if entry.name == "__pycache__":
+                    continue
+                pending.append(entry.path)
+                described = f"{entry.name}/"
+            else:
+                # The time of the inode changes whatever else somebody sets back.
+                times = f"{status.st_mtime_ns} {status.st_ctime_ns}"
+                described = f"{entry.name}\0{status.st_mode} {status.st_size} {times}"
+            digest.update(described.encode("utf-8", "surrogateescape") + b"\n")
+    return digest.hexdigest()

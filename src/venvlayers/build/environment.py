@@ -25,6 +25,7 @@ from venvlayers.build.model import LayerEnvironment
 from venvlayers.build.names import require_names
 from venvlayers.build.record import installed_distributions, normalize_records
 from venvlayers.build.recorded import remove_older
+from venvlayers.build.runtime.kept import provide
 from venvlayers.build.runtime.source import RuntimeContext, RuntimeSource
 from venvlayers.build.scheme import Scheme
 from venvlayers.build.scripts import ScriptWriter
@@ -164,7 +165,7 @@ def _fill(env: Path, order: Order, context: BuildContext) -> None:
     chain = _chain(order.target, scheme)
     if chain.runtime is None:
         source = context.sources[lock.python.source]
-        source.materialize(lock.python, context.platform, env, context.runtime)
+        provide(source, lock.python, context.platform, env, context.runtime)
     else:
         env.mkdir()
     lock_dir = context.layout.pylock(layer.env_name).parent

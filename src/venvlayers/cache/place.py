@@ -40,6 +40,11 @@ def verified_files() -> Path:
     return cache_directory() / "verified"
 
 
+def runtimes() -> Path:
+    """Return the directory of runtimes that were made before (`venvlayers.build.runtime.kept`)."""
+    return cache_directory() / "runtimes"
+
+
 def make_private(directory: Path) -> None:
     """Make a directory, and those above it that are missing, for their owner alone.
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from venvlayers.build.chain import LAYER_CONFIG
 from venvlayers.build.model import LayerEnvironment
 from venvlayers.build.record import recorded_hash
-from venvlayers.deploy.cloning import Copier
+from venvlayers.cloning import Copier
 from venvlayers.errors import PublishError
 from venvlayers.files import os_reason, replace_directory
 from venvlayers.publish.canonical_tar import archive_time

@@ -7,17 +7,14 @@ does not fit its seal does not count. Bytecode does: programs that run leave it.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from venvlayers.build.chain import LAYER_CONFIG
-from venvlayers.files import json_text, remove_tree, write_text
+from venvlayers.files import json_text, remove_tree, sealed, write_text
 from venvlayers.publish.canonical_tar import archive_time
 from venvlayers.publish.manifest import file_name, listed_entries, manifest_path, metadata_path
 from venvlayers.publish.metadata import Metadata
@@ -171,30 +168,6 @@ def remove_superseded(output_dir: Path, before: Iterable[str]) -> tuple[Path, ..
 def _is_there(output_dir: Path, entry: Metadata) -> bool:
     name = file_name(entry.get("install_target"))
     return name is not None and (output_dir / name).is_dir()
-
-
-def sealed(directory: Path) -> str | None:
-    """Return a digest of what a change to anything in *directory* changes; None if it is gone."""
-    if not directory.is_dir():
-        return None
-    digest = hashlib.sha256()
-    pending = [os.fspath(directory)]
-    while pending:
-        with os.scandir(pending.pop()) as listing:
-            entries = sorted(listing, key=lambda entry: entry.name)
-        for entry in entries:
-            status = entry.stat(follow_symlinks=False)
-            if stat.S_ISDIR(status.st_mode):
-                if entry.name == "__pycache__":
-                    continue
-                pending.append(entry.path)
-                described = f"{entry.name}/"
-            else:
-                # The time of the inode changes whatever else somebody sets back.
-                times = f"{status.st_mtime_ns} {status.st_ctime_ns}"
-                described = f"{entry.name}\0{status.st_mode} {status.st_size} {times}"
-            digest.update(described.encode("utf-8", "surrogateescape") + b"\n")
-    return digest.hexdigest()
 
 
 def _read(state_file: Path, output_dir: Path) -> dict[str, tuple[ExportRecipe, str]]:

@@ -10,13 +10,15 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import shutil
+import stat
 import sys
 from functools import cache
+from pathlib import Path
 
 # linux/fs.h: _IOW(0x94, 9, int); the same number on x86-64 and aarch64. fcntl has it from 3.12.
 _FICLONE = 0x40049409
 _CLONE_NOFOLLOW = 1
+_CHUNK = 1 << 18
 _CANNOT = {
     *(errno.EOPNOTSUPP, errno.ENOTSUP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS),
     *(errno.EPERM, errno.EISDIR, errno.ETXTBSY),
@@ -49,7 +51,40 @@ class Copier:
                 self.clones = False
             else:
                 return
-        shutil.copyfile(source, target, follow_symlinks=False)
+        _copy_bytes(source, target)
+
+
+def _copy_bytes(source: str, target: str) -> None:
+    # `shutil.copyfile` takes twice as long for small files.
+    with open(source, "rb", 0) as old, open(target, "xb", 0) as new:  # noqa: PTH123 - hot
+        while chunk := old.read(_CHUNK):
+            rest = memoryview(chunk)
+            while rest:
+                rest = rest[new.write(rest) :]
+
+
+def copy_tree(source: Path, target: Path) -> None:
+    """Copy a directory with its files, links and modes, by clones where they can be had.
+
+    Raises:
+        OSError: It cannot be read or written, or *target* is there already.
+    """
+    _copy_directory(os.fspath(source), os.fspath(target), Copier())
+
+
+def _copy_directory(source: str, target: str, copier: Copier) -> None:
+    os.mkdir(target)  # noqa: PTH102 - strings, as there are thousands of files
+    with os.scandir(source) as listing:
+        for entry in listing:
+            place = f"{target}/{entry.name}"
+            if entry.is_symlink():
+                os.symlink(os.readlink(entry.path), place)  # noqa: PTH115, PTH211
+            elif entry.is_dir():
+                _copy_directory(entry.path, place, copier)
+            else:
+                copier.copy(entry.path, place)
+                os.chmod(place, stat.S_IMODE(entry.stat().st_mode))  # noqa: PTH101
+    os.chmod(target, stat.S_IMODE(os.stat(source).st_mode))  # noqa: PTH101, PTH116
 
 
 def clone(source: str, target: str) -> None:

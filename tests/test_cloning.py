@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from support.layers import make_layer
-from venvlayers.deploy import cloning
-from venvlayers.deploy.cloning import Copier, clone
+from venvlayers import cloning
+from venvlayers.cloning import Copier, clone
 from venvlayers.deploy.export import export
 from venvlayers.report import silent
 
