@@ -16,6 +16,7 @@ FRAMES = "frames"
 OTHERS = {
     "python-downloads": "interpreters that were fetched",
     "local-pythons.json": "which Pythons this machine has",
+    "runtimes": "interpreters that were made relocatable",
     "verified": "which files of uv's cache were read",
 }
 """What is kept besides frames, by name, and what it is."""
