@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,9 +24,9 @@ from venvlayers.plan import Goal
 from venvlayers.report import Kind, LineReporter, Reporter, silent
 from venvlayers.request import LockPolicy, Request
 from venvlayers.selection import Choice
-from venvlayers.workflow import perform, requested
-from venvlayers.workflow.outcome import summary
-from venvlayers.workflow.status import StackStatus, planned_status, stack_status
+
+if TYPE_CHECKING:
+    from venvlayers.workflow.status import StackStatus
 
 _INTERRUPTED = 130
 
@@ -63,6 +63,8 @@ def show(**given: Any) -> None:
 
     Layers that are included are shown with all below and above them.
     """
+    from venvlayers.workflow.status import stack_status  # noqa: PLC0415 - not for --help
+
     status = stack_status(show_request(given), _reporter(given))
     _print(status, as_json=given["as_json"])
 
@@ -270,6 +272,10 @@ def _upgrade(given: dict[str, Any]) -> Upgrade:
 
 def _run(request: Request, given: dict[str, Any]) -> None:
     """Show, do, or both; print what came of it."""
+    from venvlayers.workflow import perform, requested  # noqa: PLC0415 - not for --help
+    from venvlayers.workflow.outcome import summary  # noqa: PLC0415
+    from venvlayers.workflow.status import planned_status  # noqa: PLC0415
+
     reporter = _reporter(given)
     as_json, show, only = given["as_json"], given["show"], given["show_only"]
     if given.get("dry_run"):
