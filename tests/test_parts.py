@@ -424,7 +424,7 @@ def test_the_disk_fails_in_between(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("venvlayers.workflow.stages.save_locks", full)
+    monkeypatch.setattr("venvlayers.workflow.locking.save_locks", full)
     with pytest.raises(BuildError, match="this cannot be done here: No space left on device"):
         run(published_project, Goal.LOCK)
 

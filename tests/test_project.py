@@ -126,13 +126,13 @@ def test_from_sources_to_a_deployment(
 
     with monkeypatch.context() as patch:
         started = no_uv(tmp_path, patch)
-        assert publish(project).lines == []
+        assert publish(project).of_work == []
         assert not started.exists()
     project.write("README.md", "a word\n")
     assert publish(project).steps("publishing") == []
     assert builds(log) == 2
     assert layers(project.dist) == published
-    assert publish(project).lines == []
+    assert publish(project).of_work == []
 
     project.write("src/demo/more.py", "VALUE = 1\n")
     changed = publish(project)
@@ -307,7 +307,7 @@ def test_a_versioned_layer_counts_changes_of_code(project: Project, log: Path) -
     project.write("src/demo/more.py", "VALUE = 1\n")
     publish(project)
     assert (target(), builds(log)) == ("app-top@3", 3)
-    assert publish(project).lines == []
+    assert publish(project).of_work == []
 
 
 def test_a_hook_that_writes_sources(project: Project, log: Path) -> None:
@@ -315,13 +315,13 @@ def test_a_hook_that_writes_sources(project: Project, log: Path) -> None:
     tell_backend(project, writes={"src/demo/_version.py": "VERSION = 1\n"})
     publish(project)
     assert builds(log) == 2, "the second time to see that it stays"
-    assert publish(project).lines == []
+    assert publish(project).of_work == []
     (project.root / "src" / "demo" / "_version.py").unlink()
     assert publish(project).steps("publishing") == []
     tell_backend(project, writes={"src/demo/_version.py": "VERSION = {now}\n"})
     publish(project)
     asked = builds(log)
-    assert publish(project).lines == []
+    assert publish(project).of_work == []
     assert builds(log) == asked
 
 
@@ -335,13 +335,13 @@ def test_what_git_ignores_and_the_wheel_has(project: Project, log: Path) -> None
     publish(project)
     assert builds(log) == 1
     project.write("notes.txt", "still not")
-    assert publish(project).lines == []
+    assert publish(project).of_work == []
     project.write("src/demo/page.txt", "two")
     assert publish(project).steps("publishing") == ["app-top"]
     assert builds(log) == 2
     (project.root / "src" / "demo" / "page.txt").unlink()
     assert publish(project).steps("publishing") == ["app-top"]
-    assert publish(project).lines == []
+    assert publish(project).of_work == []
 
 
 def git(root: Path, *arguments: str) -> None:

@@ -42,6 +42,22 @@ def test_long_work_has_a_bar_that_is_gone_in_the_end() -> None:
     assert "in between" in text.getvalue()
 
 
+def test_what_is_done_side_by_side_is_shown_together() -> None:
+    """A bar for each, also for work of which nobody knows how much it is."""
+    shown, text = reporter()
+    with shown.progress("locking left", None), shown.progress("locking right", None):
+        shown.say(Kind.INFO, "in between")
+    both = text.getvalue()
+    with shown.progress("publishing app", 2000) as progress:
+        progress.advance(500)
+    lines = both.splitlines()
+    (left,) = (number for number, line in enumerate(lines) if "in between" in line)
+    assert "locking left" in lines[left + 1], both
+    assert "locking right" in lines[left + 2], both
+    assert "0:00:00" in lines[left + 1]
+    assert "publishing app" in text.getvalue().removeprefix(both)
+
+
 def test_n8_messages_to_a_logger(caplog: pytest.LogCaptureFixture) -> None:
     """N8."""
     said = logged(logging.getLogger("stacks"))

@@ -8,6 +8,7 @@ prints or exits: a shell decides how an error is shown.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -86,6 +87,18 @@ class LockError(VenvstacksError):
     """A layer cannot be locked, or its lock cannot be used."""
 
     exit_code = 4
+
+
+def several(errors: Sequence[Exception]) -> Exception:
+    """Return one error for some that came side by side, of which there is at least one.
+
+    It is all of them if the first is that something cannot be locked, else the first.
+    """
+    alike = [error for error in errors if type(error) is LockError]
+    texts = list(dict.fromkeys(map(str, alike)))
+    if errors[0] not in alike or len(texts) == 1:
+        return errors[0]
+    return LockError("\n".join([f"{len(texts)} layers cannot be locked", *texts]))
 
 
 class BuildError(VenvstacksError):

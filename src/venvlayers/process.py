@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from threading import Lock
 
 DROPPED_PREFIXES = ("UV_", "PIP_", "PYTHON", "VIRTUAL_ENV", "CONDA_", "__PYVENV_LAUNCHER__")
 """Variables that steer Python, pip or uv behind the user's back."""
@@ -72,6 +74,50 @@ class Completed:
         return "\n".join(lines)
 
 
+class _Children:
+    """The programs that are running, so that one thread can end those that others wait for."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._running: set[subprocess.Popen[str]] = set()
+        self._is_over = False
+
+    @contextmanager
+    def __call__(self, child: subprocess.Popen[str]) -> Iterator[None]:
+        """Know of *child*, until this ends; it is ended if all are."""
+        with self._lock:
+            self._running.add(child)
+            if self._is_over:
+                child.kill()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running.discard(child)
+
+    def end(self, *, is_over: bool) -> None:
+        """End all of them if it *is_over*, and also those that are started from now on."""
+        with self._lock:
+            self._is_over = is_over
+            for child in self._running if is_over else ():
+                child.kill()
+
+
+_children = _Children()
+
+
+@contextmanager
+def ending_children() -> Iterator[Callable[[], None]]:
+    """Give a function that ends every program that threads run, until the context ends.
+
+    For who waits for those threads: a Ctrl-C need not reach what they wait for.
+    """
+    try:
+        yield lambda: _children.end(is_over=True)
+    finally:
+        _children.end(is_over=False)
+
+
 def run(
     argv: Sequence[str | Path],
     *,
@@ -103,7 +149,8 @@ def run(
         errors="replace",
     ) as process:
         try:
-            stdout, stderr = process.communicate()
+            with _children(process):
+                stdout, stderr = process.communicate()
         except BaseException:
             process.kill()
             process.wait()

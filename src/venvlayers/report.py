@@ -53,8 +53,13 @@ class Reporter(Protocol):
     def say(self, kind: Kind, message: str) -> None:
         """Show one message of one or more lines, without a trailing newline."""
 
-    def progress(self, label: str, total: int) -> AbstractContextManager[Progress]:
-        """Follow one long piece of work of *total* units, until the context ends."""
+    def progress(self, label: str, total: int | None) -> AbstractContextManager[Progress]:
+        """Follow one long piece of work, until the context ends; there may be several at once.
+
+        Args:
+            label: What it is.
+            total: Its units, which are bytes; None if nobody knows.
+        """
 
 
 class _SilentProgress:
@@ -84,7 +89,7 @@ class LineReporter:
                 self._write(kind, message)
 
     @contextmanager
-    def progress(self, label: str, total: int) -> Iterator[Progress]:
+    def progress(self, label: str, total: int | None) -> Iterator[Progress]:
         """Follow silently: in a log, the step's own line has to do."""
         del label, total
         yield _SilentProgress()

@@ -16,8 +16,10 @@ import re
 import socketserver
 import tarfile
 import threading
+import time
 import zipfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -26,6 +28,9 @@ from typing import Any, Self
 from urllib.parse import unquote
 
 from support.wheels import Content, make_wheel
+
+_PATIENCE = 20
+"""Seconds that a request waits for others that it is to meet; uv waits for 30."""
 
 _JSON = "application/vnd.pypi.simple.v1+json"
 _HTML = "text/html; charset=utf-8"
@@ -43,6 +48,7 @@ class Index:
         upload_times: Times by file name, for those that are not `UPLOADED`.
         yanked: Reasons by file name.
         caching: How long its files may be kept, as ``Cache-Control`` has it.
+        met: For each meeting that was called, whether everybody came.
         credentials: A user and a password that every request has to have, or None.
     """
 
@@ -54,6 +60,8 @@ class Index:
         self.upload_times: dict[str, str] = {}
         self.yanked: dict[str, str] = {}
         self.caching = "max-age=3600"
+        self.met: list[bool] = []
+        self._meetings: dict[str, threading.Barrier] = {}
         directory.mkdir(parents=True, exist_ok=True)
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.index = self
@@ -106,6 +114,28 @@ class Index:
             archive.addfile(member, io.BytesIO(script.encode()))
         return path
 
+    def meet(self, *projects: str) -> None:
+        """Let the first request for each of *projects* wait until there is one for all of them.
+
+        Who asks for one after the other waits in vain, and `met` tells.
+        """
+        number = len(self.met)
+        self.met.append(False)
+
+        def note() -> None:
+            self.met[number] = True
+
+        barrier = threading.Barrier(len(projects), action=note, timeout=_PATIENCE)
+        self._meetings |= dict.fromkeys(projects, barrier)
+
+    def wait_for(self, *projects: str) -> None:
+        """Wait until there was a request for each of *projects*."""
+        deadline = time.monotonic() + _PATIENCE
+        wanted = {f"/simple/{project}/" for project in projects}
+        while not wanted <= set(self.requests):
+            assert time.monotonic() < deadline, f"nobody asked for {wanted - set(self.requests)}"
+            time.sleep(0.01)
+
     def stop(self) -> None:
         """Stop serving; the port refuses connections from now on. May be called again."""
         if self._thread.is_alive():
@@ -133,6 +163,9 @@ class Index:
             case ["simple"]:
                 return self._projects(as_json=as_json)
             case ["simple", project]:
+                if meeting := self._meetings.pop(project, None):
+                    with suppress(threading.BrokenBarrierError):
+                        meeting.wait()
                 return self._project(project, as_json=as_json)
             case ["files", name]:
                 return self._file(unquote(name))

@@ -37,6 +37,11 @@ class Messages:
         """Return the messages of one kind."""
         return [text for found, text in self.lines if found is kind]
 
+    @property
+    def of_work(self) -> list[str]:
+        """Return everything but what was taken as given."""
+        return [text for _kind, text in self.lines if not text.startswith("trusted: ")]
+
     def of_steps(self) -> set[str]:
         """Return what was begun, without the reasons."""
         return {text.partition(":")[0] for text in self.of(Kind.STEP)}

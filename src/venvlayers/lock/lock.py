@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ from venvlayers.lock.model import Change, LayerLock, PythonPin, Upgrade
 from venvlayers.lock.resolve import Question, requirers, resolve
 from venvlayers.lock.settings import latest_time, layer_settings, located
 from venvlayers.lock.store import LockRecord, SavedLock, lock_files, write_files
-from venvlayers.report import Kind
+from venvlayers.report import Kind, Reporter
 from venvlayers.spec.model import LayerSpec, StackSpec
 from venvlayers.uv import UvFailure
 
@@ -70,6 +70,11 @@ class LockContext:
     upgrade: Upgrade = field(default_factory=Upgrade)
     local_wheels: tuple[Path, ...] = ()
     use_index: bool = True
+
+    def telling(self, reporter: Reporter) -> LockContext:
+        """Return the same with another place for messages."""
+        uv = replace(self.runtime.uv, reporter=reporter)
+        return replace(self, runtime=replace(self.runtime, uv=uv, reporter=reporter))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

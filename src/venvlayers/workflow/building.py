@@ -7,7 +7,6 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from venvlayers.build.environment import (
     BuildContext,
@@ -29,6 +28,7 @@ from venvlayers.plan import Plan, Target
 from venvlayers.planning import buildable, for_each, targets
 from venvlayers.project.fits import refuse_misfit
 from venvlayers.project.model import ProjectWheel
+from venvlayers.workflow.beside import wait_out
 from venvlayers.workflow.checking import approve, check_chains
 from venvlayers.workflow.run import Run
 from venvlayers.workflow.runtimes import all_sources, fingerprint, runtime_context
@@ -77,7 +77,7 @@ def build_stage(
             check_chains(one, orders, {name: made.result() for name, made in here.items()})
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-        _wait_out(future for here in built for future in here.values())
+        wait_out(future for here in built for future in here.values())
 
 
 def _orders(
@@ -129,17 +129,6 @@ def final_targets(
                 raise edited_meanwhile(layer.env_name)
             wanted.append(found[layer.env_name])
     return wanted
-
-
-def _wait_out(work: Iterable[Future[Any]]) -> None:
-    """Wait until nothing is written any more, however often the user presses Ctrl-C."""
-    begun = [future for future in work if not future.cancelled()]
-    while True:
-        try:
-            wait(begun)
-        except KeyboardInterrupt:
-            continue
-        return
 
 
 def _built(

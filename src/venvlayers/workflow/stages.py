@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime
 
 from venvlayers.build.environment import Order, describe
 from venvlayers.build.model import LayerEnvironment
@@ -26,13 +25,10 @@ from venvlayers.deploy.exported import (
     remove_superseded,
 )
 from venvlayers.errors import LockError
-from venvlayers.lock.lock import LockContext, NewLock, load_lock, lock_layer, save_locks
 from venvlayers.lock.model import LayerLock
-from venvlayers.lock.state import LockState, lock_state
-from venvlayers.lock.store import SavedLock
+from venvlayers.lock.state import lock_state
 from venvlayers.plan import OUTPUT_ACTIONS, Goal, Plan
 from venvlayers.planning import buildable
-from venvlayers.platforms import IMPLEMENTATIONS
 from venvlayers.project.record import forget
 from venvlayers.publish.manifest import combined, left_behind, write_export_manifests
 from venvlayers.publish.metadata import Metadata, layer_metadata
@@ -40,17 +36,14 @@ from venvlayers.publish.outputs import PublishedLayer, explained
 from venvlayers.publish.publish import Kept, publish
 from venvlayers.report import Kind
 from venvlayers.selection import Extent
-from venvlayers.spec.model import LayerSpec
-from venvlayers.spec.table import did_you_mean
 from venvlayers.transaction import staging_directory
 from venvlayers.workflow.building import build_context, build_stage, final_targets
-from venvlayers.workflow.outcome import change_table
+from venvlayers.workflow.locking import loaded, lock_stage
 from venvlayers.workflow.outputs import outputs, source_date_epoch
 from venvlayers.workflow.project import project_place
-from venvlayers.workflow.run import Done, Run
-from venvlayers.workflow.runtimes import all_sources, runtime_context
+from venvlayers.workflow.run import Run
 from venvlayers.workflow.steps import step
-from venvlayers.workflow.wheel import wheel_to_build_with
+from venvlayers.workflow.wheel import wheel_tasks, wheel_to_build_with
 
 
 def require_output_dir(run: Run) -> None:
@@ -80,9 +73,11 @@ def carry_out(run: Run, plan: Plan) -> tuple[PublishedLayer, ...]:
     """
     for one in run.each:
         _clean_stage(one)
-    locks = _lock_stage(run, plan)
     if run.request.goal is Goal.LOCK:
+        lock_stage(run, plan)
         return ()
+    # What the wheel is made from may be what is locked: then it has to wait.
+    locks = lock_stage(run, plan, *wheel_tasks(run))
     wheel = wheel_to_build_with(run)
     with closing(build_stage(run, plan, locks, wheel)) as environments:
         if run.request.goal is Goal.PUBLISH:
@@ -111,47 +106,6 @@ def _with_wheel(run: Run) -> list[str]:
     return [layer.env_name for layer in run.spec.layers if layer.has_wheel]
 
 
-def _lock_stage(run: Run, plan: Plan) -> dict[str, LayerLock]:
-    """Return the lock of every layer of the plan, made anew where it has to be."""
-    context = LockContext(
-        layout=run.layout,
-        runtime=runtime_context(run),
-        sources=all_sources(),
-        now=datetime.now(UTC),
-        upgrade=run.upgrade,
-        local_wheels=run.local_wheels,
-        use_index=run.request.use_index,
-    )
-    locks: dict[str, LayerLock] = {}
-    new: list[NewLock] = []
-    for layer in plan.layers:
-        lower = [locks[name] for name in layer.lower]
-        state = _state(run, layer, lower)
-        if state.saved and not state.outdated:
-            locks[layer.env_name] = _loaded(state.saved, layer, lower)
-        else:
-            run.done.append(Done("lock", layer.env_name))
-            with step(run, f"locking {layer.env_name}", state.outdated):
-                new.append(lock_layer(run.spec, layer, lower, context))
-            locks[layer.env_name] = new[-1].lock
-    save_locks(run.layout, new)
-    _tell_changes(run, new)
-    _tell_strangers(run, locks.values())
-    return locks
-
-
-def _tell_strangers(run: Run, locks: Iterable[LayerLock]) -> None:
-    """Warn of packages that were to be upgraded and that no layer has: a slip of the pen."""
-    known = set(IMPLEMENTATIONS)
-    for lock in locks:
-        known |= {package.name for package in lock.document.packages}
-    for name in run.upgrade.packages:
-        if name not in known:
-            meant = did_you_mean(name, known)
-            message = f"--upgrade-package {name}: no layer has it"
-            run.reporter.say(Kind.WARNING, f"{message}; {meant}" if meant else message)
-
-
 def _saved_locks(run: Run, plan: Plan) -> dict[str, LayerLock]:
     """Return the lock of every layer of the plan; nothing is locked.
 
@@ -167,32 +121,8 @@ def _saved_locks(run: Run, plan: Plan) -> dict[str, LayerLock]:
                 f"the lock of {layer.env_name} is not valid any more: {state.outdated}",
                 hint="something else changes this project now; try again when it is done",
             )
-        locks[layer.env_name] = _loaded(state.saved, layer, lower)
+        locks[layer.env_name] = loaded(state.saved, layer, lower)
     return locks
-
-
-def _loaded(saved: SavedLock, layer: LayerSpec, lower: Sequence[LayerLock]) -> LayerLock:
-    return load_lock(saved, layer.env_name, lower[-1].python if lower else None)
-
-
-def _state(run: Run, layer: LayerSpec, lower: Sequence[LayerLock]) -> LockState:
-    """Return what is to become of a lock, now that those below are as they will be."""
-    name = layer.env_name
-    if name in run.selection.reset:
-        return LockState(saved=None, outdated="it is to be reset")
-    state = lock_state(run.spec, layer, run.layout, lower)
-    if run.selection.of(name).lock is Extent.YES and not state.outdated:
-        return LockState(saved=state.saved, outdated="it is to be locked anew")
-    return state
-
-
-def _tell_changes(run: Run, new: Iterable[NewLock]) -> None:
-    """Show what is different in new locks, a line a package."""
-    for lock in new:
-        if lock.changes:
-            run.changes[lock.lock.env_name] = lock.changes
-            table = "\n".join(change_table(lock.changes))
-            run.reporter.say(Kind.INFO, f"changes in the lock of {lock.lock.env_name}:\n{table}")
 
 
 def _to_publish(run: Run, made: Iterable[LayerEnvironment]) -> Iterator[LayerEnvironment]:

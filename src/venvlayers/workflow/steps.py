@@ -15,5 +15,6 @@ def step(run: Run, what: str, reason: str | None = None) -> Iterator[None]:
     """Say what begins and why, and how long it took."""
     run.reporter.say(Kind.STEP, f"{what}: {reason}" if reason else what)
     begun = time.perf_counter()
-    yield
+    with run.reporter.progress(what, None):
+        yield
     run.reporter.say(Kind.INFO, f"{what}: done in {time.perf_counter() - begun:.1f} s")
