@@ -84,12 +84,21 @@ def test_a_steady_ratio_has_the_least_tolerance() -> None:
     result = measured(build=[1.0, 1.0])
     for wall in (1.0, 1.0):
         result.add("uv pip install", Run(wall=wall))
-    assert dict(committed.keepable(result))["build / uv pip install"].tolerance == committed.FLOOR
+    assert dict(committed.keepable(result))["build / uv pip install"].tolerance == 1.25
 
 
-def test_what_goes_through_the_network_is_not_kept() -> None:
-    result = measured(lock=[1.0], uv_pip_compile=[1.0])
-    assert [name for name, _ in committed.keepable(result)] == ["memory: largest process / 300 MB"]
+def test_what_asks_the_network_has_a_larger_tolerance() -> None:
+    result = measured(lock=[1.0, 1.6])
+    for wall in (1.0, 1.0):
+        result.add("uv pip compile", Run(wall=wall))
+    assert dict(committed.keepable(result))["lock / uv pip compile"].tolerance == 2.0
+
+
+def test_a_size_has_hardly_any_tolerance() -> None:
+    result = StackResult(name="large", sizes={"archives": 11, "xz": 10})
+    assert dict(committed.keepable(result)) == {
+        "size: archives / xz": Kept(ratio=1.1, tolerance=1.02)
+    }
 
 
 def with_build(ours: float) -> dict[str, StackResult]:

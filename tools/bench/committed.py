@@ -1,6 +1,6 @@
 """The ratios that are in the repository, and how far a later run may be from them.
 
-A tolerance is a factor. It is the larger of a floor for its kind, and the worst single round
+A tolerance is a factor. It is the larger of the ratio's floor, and the worst single round
 of the runs that were committed, compared with their median, rounded up to a twentieth: a run
 that fails has a median that is worse than every single round was.
 """
@@ -18,13 +18,7 @@ from bench.results import StackResult
 
 FILE = Path(__file__).with_name("ratios.json")
 
-FLOOR = 1.25
-"""For times: two runs on a quiet machine differ by that where stages take a second."""
-
-FLOOR_OF_BYTES = 1.02
-"""For sizes and memory: versions of packages and of Python change them a little."""
-
-FLOOR_OF_MEMORY = 1.1
+_OF_MEMORY = 1.1
 _MEMORY = "memory: largest process / 300 MB"
 
 
@@ -70,14 +64,12 @@ def keepable(result: StackResult) -> Iterator[tuple[str, Kept]]:
     """Yield the ratios of *result* that a later run can be held against, with tolerances."""
     for ratio in RATIOS:
         compared = ratio.of(result)
-        if compared is None or not ratio.is_checked:
+        if compared is None:
             continue
-        floor = FLOOR_OF_BYTES if ratio.is_size else FLOOR
         spread = math.ceil(round(20 * compared.spread, 6)) / 20
-        kept = Kept(ratio=compared.value, tolerance=max(floor, 1 if ratio.is_size else spread))
-        yield ratio.name, kept
+        yield ratio.name, Kept(ratio=compared.value, tolerance=max(ratio.floor, spread))
     if share := memory_share(result):
-        yield _MEMORY, Kept(ratio=share, tolerance=FLOOR_OF_MEMORY)
+        yield _MEMORY, Kept(ratio=share, tolerance=_OF_MEMORY)
 
 
 def worse(

@@ -42,15 +42,16 @@ class Ratio:
         limit: What it is compared with.
         goals: The most that the ratio should be, by stack.
         is_size: Whether bytes are compared, not seconds.
-        is_checked: Whether a later run may be held against it; what goes through the network
-            is not.
+        floor: The least tolerance when a later run is held against it. That of times is what
+            two runs on a quiet machine differ by where stages take a second; what asks the
+            network has more; sizes change a little with versions of packages and of Python.
     """
 
     ours: str
     limit: str
     goals: tuple[tuple[str, float], ...] = ()
     is_size: bool = False
-    is_checked: bool = True
+    floor: float = 1.25
 
     @property
     def name(self) -> str:
@@ -107,16 +108,19 @@ def _walls(runs: Sequence[Run]) -> list[float]:
     return [run.wall for run in runs]
 
 
+_NETWORK, _BYTES = 2.0, 1.02
+
+
+def _not_tiny(goal: float) -> tuple[tuple[str, float], ...]:
+    return (("demo", goal), ("large", goal))
+
+
 RATIOS = (
-    Ratio(
-        ours="lock, uv's cache empty", limit="uv pip compile, uv's cache empty", is_checked=False
-    ),
-    Ratio(ours="lock", limit="uv pip compile", is_checked=False),
-    Ratio(ours="relock", limit="uv pip compile", is_checked=False),
-    Ratio(
-        ours="build, all caches empty", limit="uv pip install, uv's cache empty", is_checked=False
-    ),
-    Ratio(ours="build", limit="uv pip install", goals=(("demo", 1.5), ("large", 1.5))),
+    Ratio(ours="lock, uv's cache empty", limit="uv pip compile, uv's cache empty", floor=_NETWORK),
+    Ratio(ours="lock", limit="uv pip compile", floor=_NETWORK),
+    Ratio(ours="relock", limit="uv pip compile", floor=_NETWORK),
+    Ratio(ours="build, all caches empty", limit="uv pip install, uv's cache empty", floor=_NETWORK),
+    Ratio(ours="build", limit="uv pip install", goals=_not_tiny(1.5)),
     Ratio(ours="build", limit="uv pip install, copies"),
     Ratio(ours="build, a package changed", limit="build"),
     Ratio(ours="publish", limit="tar | zstd", goals=(("large", 1.3),)),
@@ -131,10 +135,16 @@ RATIOS = (
     Ratio(ours="deploy", limit="cp -r of the layers"),
     Ratio(ours="first start", limit="first start, plain"),
     Ratio(ours="start", limit="start, plain"),
-    Ratio(ours="archives", limit="zstd", is_size=True),
-    Ratio(ours="archives", limit="zstd, same window", is_size=True),
-    Ratio(ours="archives", limit="xz", is_size=True, goals=(("demo", 1.2), ("large", 1.2))),
-    Ratio(ours="best", limit="xz", is_size=True, goals=(("demo", 1.03), ("large", 1.03))),
+    Ratio(ours="archives", limit="zstd", is_size=True, floor=_BYTES),
+    Ratio(ours="archives", limit="zstd, same window", is_size=True, floor=_BYTES),
+    Ratio(
+        ours="archives",
+        limit="xz",
+        is_size=True,
+        floor=_BYTES,
+        goals=_not_tiny(1.2),
+    ),
+    Ratio(ours="best", limit="xz", is_size=True, floor=_BYTES, goals=_not_tiny(1.03)),
 )
 
 

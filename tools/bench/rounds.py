@@ -78,7 +78,7 @@ class Rounds:
 
     def _locks(self) -> None:
         place = self.place
-        if place.stack.fetches:
+        if place.stack.fetches and self._round == 1:
             self._pair(
                 ("lock, uv's cache empty", lambda: self._lock_anew(self._fresh("uv-ours"))),
                 ("uv pip compile, uv's cache empty", self._compile_anew),
@@ -97,7 +97,7 @@ class Rounds:
         return self.limits.compile(self._fresh("uv-theirs"))
 
     def _builds(self) -> None:
-        if self.place.stack.fetches:
+        if self.place.stack.fetches and self._round == 1:
             self._pair(
                 ("build, all caches empty", self._build_from_nothing),
                 ("uv pip install, uv's cache empty", self._install_from_nothing),

@@ -1,8 +1,10 @@
 """The same stack through another program with the same command line: a `venvstacks` of others.
 
-Both programs get the same ``venvstacks.toml`` in directories of their own, and take turns. A
-stage that the other one cannot do here (it may have to fetch a Python that cannot be fetched)
-is told, and so is what it said; what depends on that stage is then left out.
+Both programs get the same ``venvstacks.toml`` in directories of their own, and take turns. On
+Linux the other one finds a Python where it would put the one that it fetches: the same that
+ours copies in its build, so that files are the same and no network decides. A stage that it
+cannot do nevertheless is told, and so is what it said; what depends on that stage is then left
+out.
 """
 
 from __future__ import annotations
@@ -27,8 +29,15 @@ from bench.workplace import remove, size_of
 from sandbox import copy_project, human_size, table
 
 _SPEC = "venvstacks.toml"
+_BARE = """
+[[runtimes]]
+name = "bare"
+python_implementation = "cpython@{version}"
+requirements = []
+"""
+_LOCAL = {"runtime_source": "local"} if sys.platform.startswith("linux") else {}
 _LAST = 6  # lines of what a program says when it fails
-_HEADINGS = ("stage", "ours", "theirs", "theirs / ours", "memory: ours", "theirs")
+_HEADINGS = ("stage", "ours", "theirs", "theirs / ours", "processor", "memory: ours", "theirs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +76,14 @@ class Contender:
     Attributes:
         program: The command.
         project: Its copy of the project.
+        python: The Python that it is given: a directory; None if it makes its own.
         runs: Its runs, by stage.
         failed: The stage that it could not do, and what it said.
     """
 
     program: Path
     project: Path
+    python: Path | None = None
     runs: dict[str, list[Run]] = field(default_factory=dict)
     failed: tuple[str, str] | None = None
 
@@ -81,6 +92,9 @@ class Contender:
         if self.failed:
             return
         remove(*(self.project / name for name in stage.without))
+        if self.python is not None and not (self.project / "_build").exists():
+            place = self.project / "_build" / f"cpython@{_version()}"
+            shutil.copytree(self.python, place, symlinks=True)
         cache = self.project.parent / f"cache-of-{self.project.name}"
         # What only its own directory has on the path is found there by a program of pip's.
         extra = {"VENVSTACKS_CACHE_DIR": str(cache), "PATH": _path(self.program)}
@@ -114,10 +128,12 @@ def find(named: Path | str, ours: Path) -> Path:
 def compare(theirs: Path, ours: Path, stacks: Sequence[Stack], directory: Path, runs: int) -> int:
     """Run *stacks* through both, print ratios; return 1 if a stage of ours failed."""
     failed = False
+    bare = _bare_python(ours, directory / "bare") if _LOCAL else None
     for stack in stacks:
+        place = directory / stack.name
         pair = [
-            Contender(program, _project(stack, directory / stack.name / name))
-            for name, program in (("ours", ours), ("theirs", theirs))
+            Contender(ours, _project(stack, place / "ours", _LOCAL)),
+            Contender(theirs, _project(stack, place / "theirs", {}), bare),
         ]
         for stage in STAGES:
             for number in range(runs if stage.is_short else 1):
@@ -125,8 +141,19 @@ def compare(theirs: Path, ours: Path, stacks: Sequence[Stack], directory: Path, 
                     contender.run(stage)
         print(f"\n{stack.name}: {stack.title}\n\n{_table(*pair)}\n\n{_notes(*pair)}", flush=True)
         failed |= pair[0].failed is not None
-        shutil.rmtree(directory / stack.name)
+        shutil.rmtree(place)
     return 1 if failed else 0
+
+
+def _bare_python(ours: Path, directory: Path) -> Path:
+    """Let our own command copy the Python that runs this, with nothing in it."""
+    directory.mkdir()
+    spec = directory / _SPEC
+    spec.write_text(tomli_w.dumps(_LOCAL) + _BARE.format(version=_version()), "utf-8")
+    command = [str(ours), "build", _SPEC, "--lock-if-needed"]
+    timed(command, cwd=directory, log=directory / "log", watch=False)
+    (python,) = directory.glob("_build/*/bare")
+    return python
 
 
 def specification(document: dict[str, Any], version: str) -> dict[str, Any]:
@@ -141,12 +168,15 @@ def specification(document: dict[str, Any], version: str) -> dict[str, Any]:
     return {**stack, "runtimes": runtimes}
 
 
-def _project(stack: Stack, project: Path) -> Path:
+def _version() -> str:
+    return ".".join(map(str, sys.version_info[:3]))
+
+
+def _project(stack: Stack, project: Path, more: dict[str, Any]) -> Path:
     project.parent.mkdir(exist_ok=True)
     copy_project(stack.directory, project)
     document = tomllib.loads(project.joinpath("pyproject.toml").read_text("utf-8"))
-    version = ".".join(map(str, sys.version_info[:3]))
-    text = tomli_w.dumps(specification(document, version))
+    text = tomli_w.dumps({**more, **specification(document, _version())})
     project.joinpath(_SPEC).write_text(text, "utf-8")
     return project
 
@@ -164,19 +194,24 @@ def _table(ours: Contender, theirs: Contender) -> str:
     return table(rows)
 
 
-def _cells(runs: list[Run] | None) -> tuple[float, int] | None:
+def _cells(runs: list[Run] | None) -> Run | None:
+    """Return the medians of the times, and the most memory."""
     if not runs:
         return None
-    return median(run.wall for run in runs), max(run.largest for run in runs)
+    return Run(
+        wall=median(run.wall for run in runs),
+        cpu=median(run.cpu for run in runs),
+        largest=max(run.largest for run in runs),
+    )
 
 
-def _row(
-    stage: str, ours: tuple[float, int] | None, theirs: tuple[float, int] | None
-) -> tuple[str, ...]:
-    times = [f"{cells[0]:.2f} s" if cells else "-" for cells in (ours, theirs)]
-    memory = [human_size(cells[1]) if cells else "-" for cells in (ours, theirs)]
-    ratio = f"{theirs[0] / ours[0]:.1f}" if ours and theirs else "-"
-    return (stage, *times, ratio, *memory)
+def _row(stage: str, ours: Run | None, theirs: Run | None) -> tuple[str, ...]:
+    times = [f"{run.wall:.2f} s" if run else "-" for run in (ours, theirs)]
+    memory = [human_size(run.largest) if run else "-" for run in (ours, theirs)]
+    if ours is None or theirs is None:
+        return (stage, *times, "-", "-", *memory)
+    ratios = (f"{theirs.wall / ours.wall:.1f}", f"{theirs.cpu / max(ours.cpu, 0.01):.1f}")
+    return (stage, *times, *ratios, *memory)
 
 
 def _notes(ours: Contender, theirs: Contender) -> str:
