@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +11,6 @@ import pytest
 
 import hatch_venvstacks
 import venvlayers
-from support.projects import Project
 from venvlayers import errors
 
 ENGINE = Path(venvlayers.__file__).parent
@@ -84,56 +81,3 @@ def test_exit_codes_are_distinct() -> None:
     codes = [kind.exit_code for kind in found]
     assert len(set(codes)) == len(codes) > 5
     assert all(0 < code < 126 for code in codes)
-
-
-def test_finding_nothing_to_do_imports_little(tmp_path: Path) -> None:
-    """What is imported before it is known whether there is anything to do."""
-    program = "import sys, hatch_venvstacks.builder; print(*sys.modules)"
-    environment = {**os.environ, "PYTHONSAFEPATH": "1"}
-    loaded = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=environment,
-        cwd=tmp_path,
-    ).stdout.split()
-    heavy = {"rich", "filelock", "zstandard", "tomli_w", "packaging.pylock", "click", "asyncio"}
-    assert heavy.isdisjoint(loaded)
-
-
-def test_what_hatch_asks_every_time_imports_little(tmp_path: Path) -> None:
-    """Hooks are loaded on both sides, and an environment is asked before every command."""
-    for module, heavy in (
-        ("hatch_venvstacks.hooks", {"hatch", "venvlayers"}),
-        ("venvlayers.develop.record", {"venvlayers.plan", "venvlayers.spec", "subprocess"}),
-        ("venvlayers.develop.layers", {"dataclasses", "venvlayers.platforms", "subprocess"}),
-        ("hatch_venvstacks.host", {"venvlayers.report", "venvlayers.files"}),
-    ):
-        command = [sys.executable, "-P", "-c", f"import sys, {module}; print(*sys.modules)"]
-        result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
-        assert heavy.isdisjoint(result.stdout.split()), module
-
-
-NOTHING_TO_DO = """
-import sys
-from pathlib import Path
-from venvlayers.plan import Goal
-from venvlayers.report import silent
-from venvlayers.workflow import Request, perform
-request = Request(project=Path.cwd(), goal=Goal.PUBLISH, output_dir=Path("dist"), tag_outputs=True)
-print(perform(request, silent()).plan.is_done, *sys.modules)
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="local runtimes are for Linux")
-def test_having_nothing_to_do_imports_little(published_project: Project) -> None:
-    """Also to the end of a run that finds everything in its place."""
-    command = [sys.executable, "-c", NOTHING_TO_DO]
-    root = published_project.root
-    result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root)
-    done, *loaded = result.stdout.split()
-    assert done == "True"
-    heavy = {"rich", "filelock", "tomli_w", "click", "asyncio", "tomlkit", "pathspec"}
-    heavy |= {"packaging.requirements", "packaging.tags", "packaging.pylock"}
-    assert heavy.isdisjoint(loaded)
