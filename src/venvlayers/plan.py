@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from enum import Enum, IntEnum
 from typing import Any
 
-from venvlayers.build.sources import AppModules, beyond_lock
+from venvlayers.build.sources import AppModules
 from venvlayers.platforms import Platform
 from venvlayers.project.model import ProjectWheel
 from venvlayers.selection import Selection
@@ -70,7 +69,6 @@ class Target:
         layer: The layer.
         key: Its key.
         modules: The digests of an application's modules.
-        locked_at: When its lock last changed.
         deployed_name: The directory that it is to be unpacked as.
         lower: Those of the layers below it, in path order.
         wheel: The wheel of the project in it; None without one, or while it is not known.
@@ -79,15 +77,9 @@ class Target:
     layer: LayerSpec
     key: str
     modules: AppModules | None
-    locked_at: datetime
     deployed_name: str
     lower: tuple[str, ...] = ()
     wheel: ProjectWheel | None = None
-
-    @property
-    def unlocked(self) -> str | None:
-        """Identifies what is in it and can change without its lock; None if nothing can."""
-        return beyond_lock(self.modules, self.wheel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

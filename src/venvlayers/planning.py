@@ -234,7 +234,6 @@ def targets(
                 layer=layer,
                 key=environment_key(inputs),
                 modules=modules,
-                locked_at=record.locked_at,
                 deployed_name=deployed_name,
                 lower=lower,
                 wheel=own_wheel,

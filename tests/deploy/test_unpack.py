@@ -16,20 +16,17 @@ from typing import Any
 import pytest
 import zstandard
 
-from support.layers import LOCKED_AT, SMALL_FILES, make_layer, make_runtime
+from support.layers import SMALL_FILES, make_layer, make_runtime, packed_times
 from venvlayers.build.model import LayerEnvironment
 from venvlayers.deploy.unpack import unpack
 from venvlayers.errors import UnpackError
 from venvlayers.files import sha256_file
-from venvlayers.publish.canonical_tar import archive_time
 from venvlayers.publish.contents import plan_contents
 from venvlayers.publish.format import ArchiveFormat
+from venvlayers.publish.frames import KnownFrames
 from venvlayers.publish.tars import GzipTar, PlainTar, XzTar
 from venvlayers.publish.zips import Zip
 from venvlayers.publish.zstd import ZstdTar
-
-MTIME = archive_time(LOCKED_AT, None)
-
 
 FORMATS: dict[str, Callable[[], ArchiveFormat]] = {
     "tar.zst": ZstdTar,
@@ -44,7 +41,7 @@ def pack(environment: LayerEnvironment, place: Path) -> Path:
     """Pack in the format that the name of *place* ends with."""
     format_ = next(make() for name, make in FORMATS.items() if place.name.endswith(f".{name}"))
     contents, level = plan_contents(environment), format_.default_level
-    format_.write(contents, place, mtime=MTIME, level=level, advance=lambda _amount: None)
+    format_.write(contents, place, level=level, advance=lambda _amount: None, frames=KnownFrames())
     return place
 
 
@@ -71,7 +68,11 @@ def test_a_layer_comes_back_as_it_was(tmp_path: Path, archive: Path) -> None:
     place = unpack(archive, tmp_path / "deployed")
     assert place == tmp_path / "deployed" / "app-demo"
     assert tree(place) == tree(tmp_path / "env")
-    assert {path.lstat().st_mtime for path in [place, *place.rglob("*")]} == {MTIME}
+    times = packed_times(plan_contents(make_layer(tmp_path / "env")))
+    assert times == {
+        path.relative_to(place.parent).as_posix(): path.lstat().st_mtime
+        for path in [place, *place.rglob("*")]
+    }
     assert [path.name for path in (tmp_path / "deployed").iterdir()] == ["app-demo"]
 
 

@@ -18,6 +18,7 @@ from venvlayers.deploy.unpack import unpack
 from venvlayers.errors import UnpackError
 from venvlayers.publish import zips
 from venvlayers.publish.contents import plan_contents
+from venvlayers.publish.frames import KnownFrames
 from venvlayers.publish.zips import Zip
 
 Entry = tuple[zipfile.ZipInfo, bytes]
@@ -207,8 +208,8 @@ def test_a_list_that_would_fill_the_memory(tmp_path: Path, monkeypatch: pytest.M
 def test_zip64_is_read_as_well(tmp_path: Path, limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     env, archive = make_layer(tmp_path / "env"), tmp_path / "a.zip"
     monkeypatch.setattr(zips, limit, 3)
-    contents = plan_contents(env)
-    Zip().write(contents, archive, mtime=1 << 31, level=6, advance=lambda _amount: None)
+    contents = plan_contents(env, 1 << 31)
+    Zip().write(contents, archive, level=6, advance=lambda _amount: None, frames=KnownFrames())
     place = unpack(archive, tmp_path / "deployed")
     assert (place / "site" / "beta.py").read_bytes() == (env.path / "site/beta.py").read_bytes()
     assert place.stat().st_mtime == 1 << 31

@@ -9,15 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from support.layers import LOCKED_AT, FileContent, Link, Program, make_layer
+from support.layers import FileContent, Link, Program, make_layer
 from venvlayers.build.model import LayerEnvironment
-from venvlayers.build.sources import AppModules
 from venvlayers.errors import PublishError
 from venvlayers.publish import canonical_tar
-from venvlayers.publish.canonical_tar import CHUNK, END_GROUP, archive_time, tar_parts
-from venvlayers.publish.contents import Entry, EntryKind, Group, LayerContents, plan_contents
-
-MTIME = 1_700_000_000
+from venvlayers.publish.canonical_tar import CHUNK, END_GROUP, TarPart, tar_parts
+from venvlayers.publish.contents import (
+    EPOCH,
+    LARGE,
+    Entry,
+    EntryKind,
+    Group,
+    LayerContents,
+    plan_contents,
+)
 
 GOLDEN: dict[str, FileContent] = {
     "bin/python": Link("../../cpython-3.12/bin/python3.12"),
@@ -31,11 +36,11 @@ GOLDEN: dict[str, FileContent] = {
 }
 """Everything that needs care in a header."""
 
-GOLDEN_SHA256 = "0db759595dd5e06296e693c99c36b27057b5d9ffccefea6da007b00b77a3d5b5"
+GOLDEN_SHA256 = "f3668c75c27e18a4b38858b4d1ad24c05ba03a427d07b6f099fbdaff8713eb97"
 
 
 def tar_of(environment: LayerEnvironment) -> bytes:
-    parts = tar_parts(plan_contents(environment), MTIME)
+    parts = tar_parts(plan_contents(environment))
     return b"".join(chunk for part in parts for chunk in part.chunks())
 
 
@@ -46,7 +51,9 @@ def test_members_have_nothing_of_the_file_system(tmp_path: Path) -> None:
             path.chmod(0o700 if path.is_dir() or path.name == "tool" else 0o600)
     with tarfile.open(fileobj=io.BytesIO(tar_of(env))) as tar:
         members = tar.getmembers()
-    assert {(m.uid, m.gid, m.uname, m.gname, m.mtime) for m in members} == {(0, 0, "", "", MTIME)}
+    assert {(m.uid, m.gid, m.uname, m.gname) for m in members} == {(0, 0, "", "")}
+    assert {m.mtime for m in members if not m.isfile()} == {EPOCH}
+    assert all(EPOCH - 24 * 60 * 60 < m.mtime <= EPOCH for m in members)
     modes = {m.name: m.mode for m in members}
     assert modes["app-demo"] == modes["app-demo/bin/tool"] == 0o755
     assert modes["app-demo/site/beta.py"] == 0o644
@@ -81,7 +88,7 @@ def test_extended_headers_only_where_needed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"x" * 511, b"x" * 512, b"x" * 513, None])
 def test_sizes_are_known_beforehand(tmp_path: Path, name: str, content: FileContent) -> None:
     env = make_layer(tmp_path / "env", {name: content, "link": Link(name)}, {"alpha": (name,)})
-    for part in tar_parts(plan_contents(env), MTIME):
+    for part in tar_parts(plan_contents(env)):
         assert sum(map(len, part.chunks())) == part.size
     with tarfile.open(fileobj=io.BytesIO(tar_of(env))) as tar:
         assert f"app-demo/{name}" in tar.getnames()
@@ -92,18 +99,18 @@ def test_the_size_of_huge_files_is_known_beforehand(tmp_path: Path) -> None:
     huge = Entry(path="huge", kind=EntryKind.FILE, size=8**11)
     group = Group(name=".", entries=(huge,))
     contents = LayerContents(layer="x", root=tmp_path, deployed_name="x", groups=(group,))
-    part, _end = tar_parts(contents, MTIME)
-    assert part.size == 8**11 + 3 * 512
+    header, content, _end = tar_parts(contents)
+    assert (header.size, content.size) == (3 * 512, 8**11)
 
 
 def test_the_end_is_a_part_of_its_own(tmp_path: Path) -> None:
-    *_others, end = tar_parts(plan_contents(make_layer(tmp_path / "env")), MTIME)
+    *_others, end = tar_parts(plan_contents(make_layer(tmp_path / "env")))
     assert (end.name, b"".join(end.chunks())) == (END_GROUP, bytes(1024))
 
 
 def test_pieces_are_of_one_size(tmp_path: Path) -> None:
     env = make_layer(tmp_path / "env", {"a": b"a" * (CHUNK + 5), "b": b"b", "c": bytes(2 * CHUNK)})
-    part, _end = tar_parts(plan_contents(env), MTIME)
+    _root, part, _end = tar_parts(plan_contents(env))
     *full, last = map(len, part.chunks())
     assert full == [CHUNK] * 3
     assert 0 < last < CHUNK
@@ -135,10 +142,10 @@ def test_a_file_that_changes_is_an_error(
     tmp_path: Path, change: Callable[[Path], None], message: str
 ) -> None:
     env = make_layer(tmp_path / "env")
-    parts = tar_parts(plan_contents(env), MTIME)
+    parts = tar_parts(plan_contents(env))
     change(env.path / "site" / "beta.py")
     with pytest.raises(PublishError, match=f"app-demo: {message}"):
-        list(parts[2].chunks())
+        [list(part.chunks()) for part in parts if part.name == "beta"]
 
 
 def test_reading_in_other_pieces_changes_nothing(
@@ -150,10 +157,64 @@ def test_reading_in_other_pieces_changes_nothing(
     assert tar_of(env) == expected
 
 
-def test_the_time_is_the_lock_s_unless_given() -> None:
-    assert archive_time(LOCKED_AT, None) == int(LOCKED_AT.timestamp())
-    made = [AppModules(launch=f"sha256:{number:064x}") for number in range(1, 100)]
-    assert archive_time(LOCKED_AT, 0) == archive_time(LOCKED_AT, 0, made[-1].all) == 0
-    other = {archive_time(LOCKED_AT, None, modules.all) for modules in made}
-    assert len(other) == 99
-    assert 0 < archive_time(LOCKED_AT, None) - min(other) < 24 * 60 * 60
+def times(contents: LayerContents) -> dict[str, int]:
+    return {group.name: group.mtime for group in contents.groups}
+
+
+def test_times_depend_on_what_is_in_a_group_alone(tmp_path: Path) -> None:
+    """X6, and bytecode of an older layer must not pass for that of a newer one."""
+    env = make_layer(tmp_path / "env")
+    before = times(plan_contents(env))
+    (env.path / "site" / "beta.py").write_bytes(b"B = 3\n" * 50)
+    (env.path / "another").mkdir()
+    after = times(plan_contents(env))
+    assert [name for name in before if after[name] != before[name]] == ["beta"]
+    assert all(time % 2 == 0 for time in after.values()), "a zip has no odd seconds"
+    assert times(plan_contents(env, 1_000_000_000))["."] == 1_000_000_000
+    assert set(times(plan_contents(env, 0)).values()) == {0}, "nothing is before 1970"
+
+
+def test_as_many_times_as_contents(tmp_path: Path) -> None:
+    made = {
+        Group(name="a", entries=(Entry(path="a", kind=EntryKind.FILE, sha256=f"{n:064x}"),)).mtime
+        for n in range(100)
+    }
+    assert len(made) > 98, "of 43,200"
+
+
+def digests(env: LayerEnvironment) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for part in tar_parts(plan_contents(env)):
+        found.setdefault(part.name, []).append(part.digest)
+    return found
+
+
+def test_a_digest_tells_a_part_from_every_other(tmp_path: Path) -> None:
+    env = make_layer(tmp_path / "env")
+    before = digests(env)
+    (env.path / "site" / "beta.py").chmod(0o755)
+    after = digests(env)
+    assert [name for name in before if after[name] != before[name]] == ["beta"]
+    renamed = digests(make_layer(tmp_path / "other", name="app-other"))
+    assert all(renamed[name] != before[name] for name in before if name != END_GROUP)
+    later = {part.name: part.digest for part in tar_parts(plan_contents(env, EPOCH + 2))}
+    assert all(later[name] != after[name][0] for name in after if name != END_GROUP)
+
+
+def test_large_files_are_known_by_their_content(tmp_path: Path) -> None:
+    """A layer that is renamed, as versioned ones are, has the same parts for them."""
+
+    def parts(name: str) -> list[TarPart]:
+        files: dict[str, FileContent] = {"big": bytes(LARGE), "big2": b"x" * LARGE, "small": b"s"}
+        env = make_layer(tmp_path / name, files, {"alpha": tuple(files)}, name=name)
+        (_root, *found, _end) = tar_parts(plan_contents(env))
+        assert tar_of(env) == b"".join(b"".join(part.chunks()) for part in (_root, *found, _end))
+        return found
+
+    one, two = parts("app-one"), parts("app-two")
+    assert [part.size for part in one] == [512 * 3, LARGE, 512, LARGE]
+    assert [a.digest == b.digest for a, b in zip(one, two, strict=True)] == [
+        *(False, True),
+        *(True, True),  # a header alone is not worth knowing
+    ]
+    assert one[2].digest == ""

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from support.layers import Link, Program, make_layer, make_runtime
+from support.layers import FileContent, Link, Program, make_layer, make_runtime
+from venvlayers.build.record import recorded_hash
 from venvlayers.errors import PublishError
-from venvlayers.publish.contents import OWN_GROUP, EntryKind, LayerContents, plan_contents
+from venvlayers.publish import contents
+from venvlayers.publish.contents import LARGE, OWN_GROUP, EntryKind, LayerContents, plan_contents
+from venvlayers.publish.contents import _digest as digest
 from venvlayers.publish.links import link_destination
 
 
@@ -20,11 +25,13 @@ def paths(contents: LayerContents, group: str = OWN_GROUP) -> list[str]:
 
 def test_what_no_distribution_owns_comes_first_with_all_directories(tmp_path: Path) -> None:
     contents = plan_contents(make_layer(tmp_path / "env"))
-    assert [group.name for group in contents.groups] == [OWN_GROUP, "alpha", "beta"]
-    assert paths(contents) == [
-        *("", "bin", "bin/python", "bin/tool", "empty", "empty-dir", "postinstall.py", "site"),
-        *("site/alpha", "site/alpha-1.0.dist-info", "site/gr\u00fc\u00df gott.txt"),
-    ]
+    names = [group.name for group in contents.groups]
+    assert names == [OWN_GROUP, "./", "./bin", "./site", "alpha", "beta"]
+    directories = ["", "bin", "empty-dir", "site", "site/alpha", "site/alpha-1.0.dist-info"]
+    assert paths(contents) == [*directories, "bin/python"]
+    assert paths(contents, "./") == ["empty", "postinstall.py"]
+    assert paths(contents, "./bin") == ["bin/tool"]
+    assert paths(contents, "./site") == ["site/gr\u00fc\u00df gott.txt"]
     assert paths(contents, "alpha") == ["site/alpha-1.0.dist-info/RECORD", "site/alpha/__init__.py"]
     assert contents.unpacked_size == sum(
         path.stat().st_size
@@ -46,9 +53,61 @@ def test_entries_say_all_that_an_archive_needs(tmp_path: Path) -> None:
 
 def test_order_is_that_of_code_points_in_whole_paths(tmp_path: Path) -> None:
     names = ["a/z", "a-b", "a.b", "a", "Z", "\u00e4", "\U0001f600", "\uffee"]
-    files = {name: b"" for name in names if name != "a"}
-    contents = plan_contents(make_layer(tmp_path / "env", files))
+    contents = plan_contents(make_layer(tmp_path / "env", dict.fromkeys(names)))
     assert paths(contents) == ["", *sorted(names)]
+
+
+def test_files_that_resemble_each_other_stand_together(tmp_path: Path) -> None:
+    names = ["a.py", "b.so", "c.py", "d.so.1.2", "e.txt", "f.cpython-312-x86_64-linux-gnu.so"]
+    files: dict[str, FileContent] = dict.fromkeys([*names, "big.py"], b"")
+    env = make_layer(tmp_path / "env", files, {"alpha": tuple(files)})
+    (env.path / "big.py").write_bytes(bytes(LARGE))
+    assert paths(plan_contents(env), "alpha") == [
+        *("a.py", "c.py"),
+        *("b.so", "d.so.1.2", "f.cpython-312-x86_64-linux-gnu.so"),
+        "e.txt",
+        "big.py",
+    ]
+
+
+def test_what_a_record_tells_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    env = make_layer(tmp_path / "env")
+    told = {
+        path: recorded_hash(hashlib.sha256((env.path / path).read_bytes()))
+        for path in ("site/alpha/__init__.py", "site/beta.py")
+    }
+    distributions = tuple(
+        replace(one, hashes={path: told[path] for path in one.files if path in told})
+        for one in env.distributions
+    )
+    expected = plan_contents(env)
+    read: list[str] = []
+    monkeypatch.setattr(contents, "_digest", lambda path: read.append(path) or digest(path))
+    found = plan_contents(replace(env, distributions=distributions))
+    assert found.digest == expected.digest
+    assert not {str(env.path / path) for path in told} & set(read)
+    assert {entry.path for group in found.groups for entry in group.entries if entry.recorded} == {
+        *told
+    }
+
+
+def test_the_identity_can_be_found_out_from_what_was_unpacked(tmp_path: Path) -> None:
+    """As docs/reference.md describes it, without anything of ours."""
+    env = make_layer(tmp_path / "env")
+    expected = plan_contents(env).digest
+    assert plan_contents(make_layer(tmp_path / "env2", name="app-other")).digest == expected
+    listed = hashlib.sha256()
+    paths = {path.relative_to(env.path).as_posix(): path for path in env.path.rglob("*")}
+    for name, path in sorted(({"": env.path} | paths).items()):
+        if path.is_symlink():
+            fields = ["symlink", "777", str(path.readlink())]
+        elif path.is_dir():
+            fields = ["directory", "755", ""]
+        else:
+            mode = "755" if os.access(path, os.X_OK) else "644"
+            fields = ["file", mode, hashlib.sha256(path.read_bytes()).hexdigest()]
+        listed.update("".join(f"{field}\0" for field in [name, *fields]).encode())
+    assert listed.hexdigest() == expected
 
 
 def test_a_file_of_two_distributions_belongs_to_the_first(tmp_path: Path) -> None:
@@ -70,7 +129,7 @@ def test_bytecode_is_left_out_everywhere(tmp_path: Path) -> None:
     ]
     kept = ["site/m.py", "site/pycache/m.py", "site/pyc", "site/dir.pyc/data"]
     env = make_layer(tmp_path / "env", dict.fromkeys([*left_out, *kept], b""))
-    listed = paths(plan_contents(env))
+    listed = [entry.path for group in plan_contents(env).groups for entry in group.entries]
     assert set(kept) <= set(listed)
     assert not set(left_out) & set(listed)
     assert not [path for path in listed if "__pycache__" in path]
@@ -151,8 +210,8 @@ def test_only_the_owner_s_executable_bit_counts(tmp_path: Path) -> None:
     env = make_layer(tmp_path / "env", {"a": Program(), "b": b""})
     (env.path / "a").chmod(0o700)
     (env.path / "b").chmod(0o611)
-    found = {entry.path: entry.executable for entry in plan_contents(env).groups[0].entries}
-    assert found == {"": False, "a": True, "b": False}
+    found = {entry.path: entry.executable for entry in plan_contents(env).groups[1].entries}
+    assert found == {"a": True, "b": False}
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from venvlayers.publish.manifest import (
     write_export_manifests,
 )
 from venvlayers.publish.metadata import archive_metadata, layer_metadata
+from venvlayers.publish.state import Recipe, Record
 from venvlayers.spec.kinds import LayerKind
 
 LINUX = PLATFORMS["linux_x86_64"]
@@ -66,13 +67,13 @@ def test_an_archive(tmp_path: Path) -> None:
         path=tmp_path / "app-demo.tar.zst",
         size=5,
         sha256="ab",
-        tar_size=10,
-        tar_sha256="cd",
         frames=(frame,),
         codec={"library": "x", "level": 9},
     )
     env = make_layer(tmp_path / "env")
-    fields = archive_metadata(env, archive, 7)
+    recipe = Recipe(key="k", deployed_name="d", format="f", codec={}, canonical=1, epoch=0)
+    record = Record(recipe=recipe, archive=archive, content_sha256="cd", unpacked_size=7)
+    fields = archive_metadata(env, record)
     assert {name: fields[name] for name in fields.keys() - layer_metadata(env).keys()} == {
         "target_platform": "linux_x86_64",
         "content_hash": "sha256:cd",

@@ -14,13 +14,18 @@ import pytest
 from support.compare import assert_same_archives, tar_bytes
 from support.layers import SMALL_FILES, FileContent, Link, make_layer, write_files
 from venvlayers.build.model import LayerEnvironment
-from venvlayers.publish.contents import plan_contents
+from venvlayers.publish.contents import EPOCH, plan_contents
+from venvlayers.publish.frames import KnownFrames
 from venvlayers.publish.zstd import ZstdTar
 
 
-def pack(environment: LayerEnvironment, place: Path, *, level: int = 9) -> Path:
+def pack(environment: LayerEnvironment, place: Path, *, level: int = 9, epoch: int = EPOCH) -> Path:
     ZstdTar().write(
-        plan_contents(environment), place, mtime=1, level=level, advance=lambda _amount: None
+        plan_contents(environment, epoch),
+        place,
+        level=level,
+        advance=lambda _amount: None,
+        frames=KnownFrames(),
     )
     return place
 
@@ -112,11 +117,11 @@ def test_the_system_s_listing_order_does_not_matter(
 
 def test_a_comparison_says_where_the_difference_is(tmp_path: Path) -> None:
     env = make_layer(tmp_path / "env")
-    first = pack(env, tmp_path / "first.tar.zst")
+    first = pack(env, tmp_path / "first.tar.zst", epoch=0)
     beta = bytearray((env.path / "site" / "beta.py").read_bytes())
     beta[7] = ord("#")
     (env.path / "site" / "beta.py").write_bytes(beta)
-    second = pack(env, tmp_path / "second.tar.zst")
+    second = pack(env, tmp_path / "second.tar.zst", epoch=0)
     with pytest.raises(AssertionError, match=r"content of 'app-demo/site/beta.py' at 7: "):
         assert_same_archives(first, second)
 

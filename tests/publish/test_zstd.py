@@ -4,7 +4,9 @@ import hashlib
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,12 +16,12 @@ from support.compare import assert_same_archives, tar_bytes
 from support.layers import FileContent, make_layer
 from venvlayers.build.model import LayerEnvironment
 from venvlayers.errors import PublishError
-from venvlayers.publish import canonical_tar, zstd
+from venvlayers.publish import canonical_tar
 from venvlayers.publish.contents import OWN_GROUP, plan_contents
 from venvlayers.publish.format import WrittenArchive
+from venvlayers.publish.frames import KnownFrames
 from venvlayers.publish.zstd import DEFAULT_LEVEL, ZstdTar
-
-MTIME = 1_700_000_000
+from venvlayers.publish.zstd_output import OpenFrame
 
 
 def ignore(_amount: int) -> None:
@@ -36,7 +38,7 @@ def pack(
 ) -> WrittenArchive:
     contents = plan_contents(environment)
     format_ = ZstdTar(threads=threads)
-    return format_.write(contents, place, mtime=MTIME, level=level, advance=advance)
+    return format_.write(contents, place, level=level, advance=advance, frames=KnownFrames())
 
 
 def text(size: int, seed: int = 0) -> bytes:
@@ -85,9 +87,8 @@ def test_what_is_told_is_true(tmp_path: Path, large: LayerEnvironment) -> None:
     advanced: list[int] = []
     archive = pack(large, tmp_path / "a.tar.zst", advance=advanced.append)
     data, tar = archive.path.read_bytes(), tar_bytes(archive.path)
-    assert (archive.size, archive.tar_size) == (len(data), len(tar))
+    assert archive.size == len(data)
     assert archive.sha256 == hashlib.sha256(data).hexdigest()
-    assert archive.tar_sha256 == hashlib.sha256(tar).hexdigest()
     assert sum(advanced) == len(tar)
 
 
@@ -102,7 +103,7 @@ def test_each_frame_stands_alone(tmp_path: Path, large: LayerEnvironment) -> Non
         content = zstandard.ZstdDecompressor().decompress(compressed)
         assert content == tar[frame.tar_offset : frame.tar_offset + frame.tar_size]
     assert [frame.name for frame in archive.frames] == [
-        *(OWN_GROUP, "big"),
+        *(OWN_GROUP, "./", "big"),
         *sorted(f"small{number}" for number in range(20)),
         ".end",
     ]
@@ -186,14 +187,12 @@ def test_results_of_finished_frames_are_written_in_order(
 ) -> None:
     """Also when the first frame is the last to be finished."""
     expected = pack(large, tmp_path / "first.tar.zst")
-    finish = zstd._OpenFrame.finish
+    end = OpenFrame.end
 
-    def slowly(frame: zstd._OpenFrame) -> None:
+    def slowly(frame: OpenFrame, pool: ThreadPoolExecutor) -> None:
         if frame.part.name == OWN_GROUP:
-            import time  # noqa: PLC0415
+            pool.submit(time.sleep, 0.3)
+        end(frame, pool)
 
-            time.sleep(0.3)
-        finish(frame)
-
-    monkeypatch.setattr(zstd._OpenFrame, "finish", slowly)
+    monkeypatch.setattr(OpenFrame, "end", slowly)
     assert_same_archives(expected.path, pack(large, tmp_path / "second.tar.zst", threads=4).path)

@@ -13,6 +13,7 @@ from venvlayers.build.model import Distribution, LayerEnvironment
 from venvlayers.build.sources import AppModules
 from venvlayers.lock.model import PythonPin
 from venvlayers.platforms import PLATFORMS, PythonVersion
+from venvlayers.publish.contents import LayerContents
 from venvlayers.spec.kinds import LayerKind
 from venvlayers.spec.model import Launch
 
@@ -138,3 +139,10 @@ def make_runtime(path: Path, files: Mapping[str, FileContent] | None = None) -> 
         launch=None,
         modules=None,
     )
+
+
+def packed_times(contents: LayerContents) -> dict[str, int]:
+    """Return the time that each entry has in an archive, by its name there."""
+    return {
+        contents.member(entry): group.mtime for group in contents.groups for entry in group.entries
+    }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from venvlayers.build.sources import AppModules, beyond_lock
+from venvlayers.build.sources import AppModules
 from venvlayers.lock.model import PythonPin
 from venvlayers.platforms import Platform
 from venvlayers.project.model import ProjectWheel
@@ -46,7 +46,7 @@ class LayerEnvironment:
         distributions: What is installed in this layer itself, by name.
         requirements_hash: From its lock.
         lock_version: From its lock.
-        locked_at: From its lock; the timestamp of everything in its archive.
+        locked_at: From its lock.
         launch: What starts it; applications only.
         launcher: The program that does, relative to the environment, with ``/``.
         modules: The digests of its modules; None if it has none of its own.
@@ -70,8 +70,3 @@ class LayerEnvironment:
     launcher: str = ""
     modules: AppModules | None = None
     wheel: ProjectWheel | None = None
-
-    @property
-    def unlocked(self) -> str | None:
-        """Identifies what is in it and can change without its lock; None if nothing can."""
-        return beyond_lock(self.modules, self.wheel)

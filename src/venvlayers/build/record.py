@@ -13,6 +13,7 @@ import hashlib
 import io
 import os
 import posixpath
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from venvlayers.build.scheme import Scheme
 _ABOUT_THE_INSTALL = ("REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
 _REWRITTEN = ("INSTALLER",)
 _INSTALLER = "hatch-venvstacks\n"
+_USUAL = re.compile(r"sha256=[A-Za-z0-9_-]{43}")
 
 Row = tuple[str, str, str]
 """One line of a `RECORD`: path, hash, size."""
@@ -61,7 +63,7 @@ def _true_rows(rows: Iterable[Row], env: Path, info: Path, scheme: Scheme) -> It
         name = recorded if plain else scheme.recorded(place)
         if name == itself:
             yield name, "", ""
-        elif digest and not (place.startswith(programs) or name in rewritten):
+        elif _is_usual(digest) and not (place.startswith(programs) or name in rewritten):
             yield name, digest, size
         else:
             yield name, *measured(env / place)
@@ -73,6 +75,11 @@ def recorded_outside(info: Path, scheme: Scheme) -> Iterator[str]:
         for recorded, _digest, _size in rows_of(info / "RECORD"):
             if not is_plain(recorded):
                 yield _place(recorded, scheme)
+
+
+def _is_usual(digest: str) -> bool:
+    """Tell whether a `RECORD` says SHA-256, as ours always do: later stages rely on that."""
+    return _USUAL.fullmatch(digest) is not None
 
 
 def is_plain(recorded: str) -> bool:

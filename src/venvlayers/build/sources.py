@@ -15,7 +15,6 @@ from pathlib import Path
 from venvlayers.errors import BuildError
 from venvlayers.files import os_reason, sha256_file, sha256_json
 from venvlayers.ignore import IgnoreRules, rules_above
-from venvlayers.project.model import ProjectWheel
 from venvlayers.spec.model import LayerSpec, SourceModule
 
 
@@ -99,15 +98,6 @@ def app_modules(layer: LayerSpec) -> AppModules | None:
     support = {module.name: module_hash(module) for module in layer.support_modules}
     launch = module_hash(layer.launch_module) if layer.launch_module else None
     return AppModules(launch=launch, support=support)
-
-
-def beyond_lock(modules: AppModules | None, wheel: ProjectWheel | None) -> str | None:
-    """Return ``sha256:<hex>`` of what is in a layer and can change without its lock.
-
-    None if there is no such thing.
-    """
-    own = modules.all if modules else None
-    return sha256_json([own, wheel.content_hash]) if wheel else own
 
 
 def copy_module(module: SourceModule, site_packages: Path) -> str:

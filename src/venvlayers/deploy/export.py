@@ -16,12 +16,11 @@ from pathlib import Path
 
 from venvlayers.build.chain import LAYER_CONFIG
 from venvlayers.build.model import LayerEnvironment
-from venvlayers.build.record import recorded_hash
 from venvlayers.cloning import Copier
 from venvlayers.errors import PublishError
 from venvlayers.files import os_reason, replace_directory
-from venvlayers.publish.canonical_tar import archive_time
 from venvlayers.publish.contents import (
+    EPOCH,
     Entry,
     EntryKind,
     LayerContents,
@@ -44,7 +43,7 @@ def export(
     Args:
         environments: What to copy.
         output_dir: Receives a directory for each, called as it is deployed.
-        timestamp: ``SOURCE_DATE_EPOCH``, in seconds since 1970; None for the locks' times.
+        timestamp: ``SOURCE_DATE_EPOCH``, in seconds since 1970; None for `EPOCH`.
         reporter: Where progress goes.
 
     Raises:
@@ -63,28 +62,28 @@ def export(
 def _export_one(
     environment: LayerEnvironment, output_dir: Path, timestamp: int | None, reporter: Reporter
 ) -> None:
-    contents = plan_contents(environment)
+    contents = plan_contents(environment, EPOCH if timestamp is None else timestamp)
     place = output_dir / environment.deployed_name
     if os.path.lexists(place) and not (place / LAYER_CONFIG).is_file():
         raise PublishError(
             f"{place} is there, and is not a layer",
             hint="exports replace earlier exports only; choose another directory",
         )
-    mtime = archive_time(environment.locked_at, timestamp, environment.unlocked)
     label = f"exporting {environment.env_name}"
     with (
         staging_directory(output_dir, purpose="export") as private,
         reporter.progress(label, contents.unpacked_size) as progress,
     ):
-        _copy(contents, private / "layer", mtime, progress)
+        _copy(contents, private / "layer", progress)
         replace_directory(private / "layer", place)
 
 
-def _copy(contents: LayerContents, target: Path, mtime: int, progress: Progress) -> None:
+def _copy(contents: LayerContents, target: Path, progress: Progress) -> None:
     # Directories come first in the first group, each after the one that it is in. One thread:
     # with more it takes longer, because most files are small and Python's lock is in the way.
     copier = Copier()
     for group in contents.groups:
+        mtime = group.mtime
         for entry in group.entries:
             place = os.path.join(target, os.fsdecode(entry.path.encode()))  # noqa: PTH118 - hot
             if entry.kind is EntryKind.FILE:
@@ -108,11 +107,11 @@ def _copy_file(contents: LayerContents, entry: Entry, place: str, copier: Copier
     copier.copy(source, place)
     # After it was copied, so that nothing else than what is checked can have been. Not the copy:
     # of a clone, no byte is in the system's memory yet.
-    if entry.recorded and _recorded(source, entry) != entry.recorded:
+    if entry.recorded and _digest(source) != entry.sha256:
         raise altered(contents, entry)
     os.chmod(place, 0o755 if entry.executable else 0o644)  # noqa: PTH101
 
 
-def _recorded(path: str, entry: Entry) -> str:
+def _digest(path: str) -> str:
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-        return recorded_hash(hashlib.file_digest(file, entry.recorded.partition("=")[0]))
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,13 +15,13 @@ from typing import Any
 
 from venvlayers.build.chain import LAYER_CONFIG
 from venvlayers.files import json_text, remove_tree, sealed, write_text
-from venvlayers.publish.canonical_tar import archive_time
+from venvlayers.publish.contents import EPOCH
 from venvlayers.publish.manifest import file_name, listed_entries, manifest_path, metadata_path
 from venvlayers.publish.metadata import Metadata
 from venvlayers.publish.outputs import Packable
 from venvlayers.spec.kinds import LayerKind
 
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +31,12 @@ class ExportRecipe:
     Attributes:
         key: The environment's.
         deployed_name: The directory's name.
-        mtime: The time of every file.
+        epoch: The latest time of a file.
     """
 
     key: str
     deployed_name: str
-    mtime: int
+    epoch: int
 
 
 def export_recipe(environment: Packable, timestamp: int | None) -> ExportRecipe:
@@ -44,7 +44,7 @@ def export_recipe(environment: Packable, timestamp: int | None) -> ExportRecipe:
     return ExportRecipe(
         key=environment.key,
         deployed_name=environment.deployed_name,
-        mtime=archive_time(environment.locked_at, timestamp, environment.unlocked),
+        epoch=EPOCH if timestamp is None else timestamp,
     )
 
 

@@ -1,8 +1,9 @@
 """The canonical tar: equal contents give equal bytes, whoever packs them and where.
 
 PAX form (POSIX.1-2001) with extended headers only for what an ordinary header
-cannot hold. Owner, group, permissions and times are ours, never the file
-system's. Names are sorted within each group. Nothing in here compresses.
+cannot hold. Owner, group and permissions are ours, never the file system's.
+Nothing in here compresses; a part says by a digest what is in it, so that a
+format can know what it compresses to without a file being read.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import os
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 
-from venvlayers.build.record import recorded_hash
 from venvlayers.errors import PublishError
-from venvlayers.publish.contents import Entry, EntryKind, Group, LayerContents, altered
+from venvlayers.publish.contents import LARGE, Entry, EntryKind, Group, LayerContents, altered
+
+VERSION = 1
+"""Of the canonical form: another one makes other bytes of the same contents."""
 
 END_GROUP = ".end"
 """Name of the last part, the end-of-archive blocks.
@@ -28,7 +30,6 @@ wherever it stands.
 CHUNK = 1 << 20
 """The stream comes in pieces of this size, however files are read."""
 
-_DAY = 24 * 60 * 60
 _BLOCK = tarfile.BLOCKSIZE
 _LONGEST_NAME = 100
 _LARGEST_SIZE = 8**11 - 1
@@ -42,21 +43,19 @@ _O_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 
 
 @dataclass(frozen=True, slots=True)
 class TarPart:
-    """A group's slice of the tar.
+    """A slice of the tar.
 
     Attributes:
-        name: The group's name, or `END_GROUP`.
+        name: The group's name, or `END_GROUP`. A group with large files has several parts.
         size: Its bytes in the tar; known before any file is read.
-        contents: What it is a part of.
-        group: Its entries; None for `END_GROUP`.
-        mtime: The time of every entry, in seconds since 1970.
+        digest: What identifies its bytes, in hexadecimal; empty if nobody needs to know.
+        pieces: What it consists of; none for `END_GROUP`.
     """
 
     name: str
     size: int
-    contents: LayerContents
-    group: Group | None
-    mtime: int
+    digest: str
+    pieces: tuple[TarPiece, ...]
 
     def chunks(self, size: int = 0) -> Iterator[bytes]:
         """Yield its bytes in pieces of *size* (`CHUNK` if 0), the last one shorter.
@@ -67,48 +66,59 @@ class TarPart:
             PublishError: A file cannot be read, changes while it is read, or is not what
                 its `RECORD` says: it was changed since it was installed.
         """
-        return rechunked(self._pieces(), size or CHUNK)
+        return rechunked(self._bytes(), size or CHUNK)
 
-    def members(self) -> Iterator[TarMember]:
-        """Yield its entries one by one; none for `END_GROUP`."""
-        for entry in self.group.entries if self.group else ():
-            name = self.contents.member(entry)
-            yield TarMember(self.contents, entry, name, _header(name, entry, self.mtime))
-
-    def _pieces(self) -> Iterator[bytes]:
-        if self.group is None:
-            yield bytes(2 * _BLOCK)
-        for member in self.members():
-            yield member.header
-            yield from member.content()
-            yield member.padding
+    def _bytes(self) -> Iterator[bytes]:
+        if not self.pieces:
+            yield bytes(self.size)
+        for piece in self.pieces:
+            yield from piece.data()
 
 
 @dataclass(frozen=True, slots=True)
-class TarMember:
-    """One entry in the tar, for formats that need to know where each begins.
+class TarPiece:
+    """One entry in the tar, or its header, or what is behind that.
 
     Attributes:
         contents: What it is a part of.
         entry: The entry.
-        name: Its name in an archive, without a slash at the end.
-        header: Its header blocks.
+        mtime: Its time, in seconds since 1970.
+        has_header: Whether its header blocks are in this piece.
+        has_content: Whether its content is, with what fills the last block.
     """
 
     contents: LayerContents
     entry: Entry
-    name: str
-    header: bytes
+    mtime: int
+    has_header: bool = True
+    has_content: bool = True
 
     @property
-    def mode(self) -> int:
-        """Its permissions."""
-        return _mode(self.entry)
+    def name(self) -> str:
+        """Its name in an archive, without a slash at the end."""
+        return self.contents.member(self.entry)
 
     @property
-    def padding(self) -> bytes:
-        """What fills its last block."""
-        return bytes(-self.entry.size % _BLOCK)
+    def size(self) -> int:
+        """Its bytes in the tar."""
+        size = 0
+        if self.has_header:
+            size += _header_size(self.name, self.entry, self.mtime)
+        if self.has_content:
+            size += self.entry.size + -self.entry.size % _BLOCK
+        return size
+
+    def data(self) -> Iterator[bytes]:
+        """Yield its bytes, in pieces of at most `CHUNK`.
+
+        Raises:
+            PublishError: As for `TarPart.chunks`.
+        """
+        if self.has_header:
+            yield _header(self.name, self.entry, self.mtime)
+        if self.has_content:
+            yield from self.content()
+            yield bytes(-self.entry.size % _BLOCK)
 
     def content(self) -> Iterator[bytes]:
         """Yield the content of a file in pieces of at most `CHUNK`; nothing for other kinds.
@@ -119,41 +129,42 @@ class TarMember:
         return _content(self.contents, self.entry)
 
 
-def archive_time(
-    locked_at: datetime, source_date_epoch: int | None, unlocked: str | None = None
-) -> int:
-    """Return the one timestamp of an archive, in whole seconds since 1970.
-
-    A layer with modules of the project, or with its wheel, can change without its
-    lock. Python takes bytecode as valid when its source has the same time and size, so
-    an archive unpacked over an older one could go on running the old code: its time is
-    set back, by less than a day, by an amount that depends on those.
-
-    Args:
-        locked_at: When the lock last changed.
-        source_date_epoch: What the user says instead.
-        unlocked: ``sha256:<hex>`` of what can change without the lock; None if nothing can.
-    """
-    time = int(locked_at.timestamp()) if source_date_epoch is None else source_date_epoch
-    if unlocked is None:
-        return time
-    return max(0, time - int(unlocked[-8:], 16) % _DAY)
-
-
-def tar_parts(contents: LayerContents, mtime: int) -> tuple[TarPart, ...]:
+def tar_parts(contents: LayerContents) -> tuple[TarPart, ...]:
     """Return the parts that make the tar of *contents*, in order."""
-    parts = [
-        TarPart(group.name, _group_size(contents, group, mtime), contents, group, mtime)
-        for group in contents.groups
-    ]
-    return (*parts, TarPart(END_GROUP, 2 * _BLOCK, contents, None, mtime))
+    parts = [part for group in contents.groups for part in _parts(contents, group)]
+    return (*parts, TarPart(END_GROUP, 2 * _BLOCK, "", ()))
 
 
-def _group_size(contents: LayerContents, group: Group, mtime: int) -> int:
-    return sum(
-        _header_size(contents.member(entry), entry, mtime) + entry.size + -entry.size % _BLOCK
-        for entry in group.entries
-    )
+def _parts(contents: LayerContents, group: Group) -> Iterator[TarPart]:
+    """Yield a group's parts: all but the contents of large files, then those one by one."""
+    mtime, pieces = group.mtime, list[TarPiece]()
+    for entry in group.entries:
+        if entry.size < LARGE:
+            pieces.append(TarPiece(contents, entry, mtime))
+            continue
+        pieces.append(TarPiece(contents, entry, mtime, has_content=False))
+        yield _part(group, pieces)
+        yield _part(group, [TarPiece(contents, entry, mtime, has_header=False)])
+        pieces = []
+    if pieces:
+        yield _part(group, pieces)
+
+
+def _part(group: Group, pieces: list[TarPiece]) -> TarPart:
+    size = sum(piece.size for piece in pieces)
+    return TarPart(group.name, size, _digest(group, pieces), tuple(pieces))
+
+
+def _digest(group: Group, pieces: list[TarPiece]) -> str:
+    first = pieces[0]
+    if not first.has_header:
+        # Of a file's content alone: whatever it is called, and in whichever layer.
+        told = ["content", first.entry.sha256]
+    elif first.has_content:
+        told = ["group", first.contents.deployed_name, group.digest, str(group.mtime)]
+    else:
+        return ""  # a header is not worth knowing
+    return hashlib.sha256("\0".join([str(VERSION), *told]).encode()).hexdigest()
 
 
 def _header_size(member: str, entry: Entry, mtime: int) -> int:
@@ -171,28 +182,21 @@ def _header(member: str, entry: Entry, mtime: int) -> bytes:
     info.size = entry.size
     info.linkname = entry.target
     info.mtime = mtime
-    info.mode = _mode(entry)
+    info.mode = entry.mode
     return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
-
-
-def _mode(entry: Entry) -> int:
-    if entry.kind is EntryKind.SYMLINK:
-        return 0o777
-    return 0o755 if entry.executable or entry.kind is EntryKind.DIRECTORY else 0o644
 
 
 def _content(contents: LayerContents, entry: Entry) -> Iterator[bytes]:
     if entry.kind is not EntryKind.FILE:
         return
-    digest = hashlib.new(entry.recorded.partition("=")[0]) if entry.recorded else None
+    digest = hashlib.sha256()
     try:
         handle = os.open(contents.source(entry), _O_FLAGS)
         with open(handle, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor has no path
             left = entry.size
             while left and (chunk := file.read(min(left, CHUNK))):
                 left -= len(chunk)
-                if digest:
-                    digest.update(chunk)
+                digest.update(chunk)
                 yield chunk
             changed = left > 0 or bool(file.read(1))
     except OSError as error:
@@ -200,13 +204,14 @@ def _content(contents: LayerContents, entry: Entry) -> Iterator[bytes]:
             f"{contents.layer}: cannot read {entry.path}: {error.strerror}",
             hint="build the layer again",
         ) from error
-    if changed:
+    is_same = digest.hexdigest() == entry.sha256
+    if not changed and not is_same and entry.recorded:
+        raise altered(contents, entry)
+    if changed or not is_same:
         raise PublishError(
             f"{contents.layer}: {entry.path} changed while it was packed",
             hint="publish again when nothing writes to the environment",
         )
-    if digest and recorded_hash(digest) != entry.recorded:
-        raise altered(contents, entry)
 
 
 def rechunked(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from venvlayers.errors import PublishError
-from venvlayers.publish.contents import LayerContents
+
+if TYPE_CHECKING:
+    from venvlayers.publish.contents import LayerContents
+    from venvlayers.publish.frames import KnownFrames
 
 Codec = Mapping[str, str | int]
 """How an archive was compressed: all that decides about its bytes, besides what is in it."""
@@ -23,8 +26,9 @@ class Frame:
     """A part of an archive that can be unpacked on its own.
 
     Attributes:
-        name: The distribution in it; ``.`` for the layer's own files, ``.end`` for the
-            end-of-archive blocks.
+        name: The distribution in it, which has several if it brings very large files; ``.`` for
+            directories and links, ``./<directory>`` for other files of the layer's own, and
+            ``.end`` for the end-of-archive blocks.
         offset: Where it begins in the file.
         size: Its bytes in the file.
         tar_offset: Where its content begins in the uncompressed tar.
@@ -46,8 +50,6 @@ class WrittenArchive:
         path: The file.
         size: Its bytes.
         sha256: Its digest in hexadecimal.
-        tar_size: The bytes of the canonical tar.
-        tar_sha256: The digest of the canonical tar: the layer's identity, in every format.
         frames: Its parts in order; empty if the format has none.
         codec: How it was compressed.
     """
@@ -55,8 +57,6 @@ class WrittenArchive:
     path: Path
     size: int
     sha256: str
-    tar_size: int
-    tar_sha256: str
     frames: tuple[Frame, ...]
     codec: Codec
 
@@ -116,9 +116,9 @@ class ArchiveFormat(Protocol):
         contents: LayerContents,
         place: Path,
         *,
-        mtime: int,
         level: int,
         advance: Callable[[int], None],
+        frames: KnownFrames,
     ) -> WrittenArchive:
         """Pack *contents* into the new file *place*.
 
@@ -127,9 +127,10 @@ class ArchiveFormat(Protocol):
         Args:
             contents: What to pack.
             place: The file; it does not exist. The caller removes it if this fails.
-            mtime: The time of every entry, in seconds since 1970.
             level: How hard to compress.
             advance: To be called with the bytes of the canonical tar as they are done.
+            frames: What parts of the tar compress to, where that is known. A format that
+                compresses them one by one may take it from there, and should leave it there.
 
         Raises:
             PublishError: A file cannot be read, or changes while it is read.

@@ -13,7 +13,7 @@ from datetime import UTC
 from typing import Any
 
 from venvlayers.build.model import LayerEnvironment
-from venvlayers.publish.format import WrittenArchive
+from venvlayers.publish.state import Record
 from venvlayers.spec.kinds import LayerKind
 
 Metadata = dict[str, Any]
@@ -59,16 +59,15 @@ def _application(environment: LayerEnvironment) -> Metadata:
     return fields
 
 
-def archive_metadata(
-    environment: LayerEnvironment, archive: WrittenArchive, unpacked_size: int
-) -> Metadata:
-    """Return what is said of a layer that was packed into *archive*."""
+def archive_metadata(environment: LayerEnvironment, record: Record) -> Metadata:
+    """Return what is said of a layer that was packed as *record* tells."""
+    archive = record.archive
     # A zip is not a tar in pieces: none of it stands for a slice of the tar.
     frames = {"archive_frames": [asdict(frame) for frame in archive.frames]}
     return layer_metadata(environment) | {
         "target_platform": environment.platform.name,
-        "content_hash": f"sha256:{archive.tar_sha256}",
-        "unpacked_size": unpacked_size,
+        "content_hash": f"sha256:{record.content_sha256}",
+        "unpacked_size": record.unpacked_size,
         "archive_name": archive.path.name,
         "archive_size": archive.size,
         "archive_hashes": {"sha256": archive.sha256},

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
 from errno import EACCES, EDQUOT, EFBIG, ENOSPC, EPERM, EROFS
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +16,8 @@ from typing import Protocol
 from venvlayers.errors import PublishError
 from venvlayers.files import json_text
 from venvlayers.platforms import PLATFORMS, Platform
-from venvlayers.publish.canonical_tar import archive_time
+from venvlayers.publish.canonical_tar import VERSION
+from venvlayers.publish.contents import EPOCH
 from venvlayers.publish.format import ArchiveFormat
 from venvlayers.publish.manifest import (
     METADATA_DIR,
@@ -55,14 +55,6 @@ class Packable(Protocol):
     def deployed_name(self) -> str:
         """The directory that it is unpacked into."""
 
-    @property
-    def locked_at(self) -> datetime:
-        """When its lock last changed."""
-
-    @property
-    def unlocked(self) -> str | None:
-        """Identifies what is in it and can change without its lock; None if nothing can."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outputs:
@@ -75,7 +67,7 @@ class Outputs:
         format: How archives are packed.
         state_file: Where to remember what was made of what; not among the outputs.
         level: How hard archives are compressed; None for the format's default.
-        timestamp: The time of every entry (``SOURCE_DATE_EPOCH``); None for that of the lock.
+        timestamp: The latest time of an entry (``SOURCE_DATE_EPOCH``); None for `EPOCH`.
     """
 
     directory: Path
@@ -117,7 +109,8 @@ class Outputs:
             deployed_name=environment.deployed_name,
             format=self.format.name,
             codec=dict(self.format.codec(self.used_level)),
-            mtime=archive_time(environment.locked_at, self.timestamp, environment.unlocked),
+            canonical=VERSION,
+            epoch=EPOCH if self.timestamp is None else self.timestamp,
         )
 
 

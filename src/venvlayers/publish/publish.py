@@ -11,12 +11,14 @@ import time
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from venvlayers.build.model import LayerEnvironment
 from venvlayers.files import json_text
 from venvlayers.platforms import Platform
 from venvlayers.publish.canonical_tar import tar_parts
 from venvlayers.publish.contents import plan_contents
+from venvlayers.publish.frames import KnownFrames
 from venvlayers.publish.manifest import (
     checksums,
     checksums_path,
@@ -41,6 +43,9 @@ from venvlayers.report import Kind, Reporter, human_size
 from venvlayers.spec.kinds import LayerKind
 from venvlayers.transaction import put_in_place, staging_directory
 
+if TYPE_CHECKING:
+    from venvlayers.cache.store import FrameStore
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
@@ -63,6 +68,9 @@ class _Work:
 
     Attributes:
         outputs: Where and how.
+        staging: Where new files are put first.
+        frames: What is known of compressed frames.
+        reporter: Where progress goes.
         remembered: What was recorded about archives before.
         records: What will be, by file name.
         published: What the manifest is to list.
@@ -72,6 +80,9 @@ class _Work:
     """
 
     outputs: Outputs
+    staging: Path
+    frames: KnownFrames
+    reporter: Reporter
     remembered: Mapping[str, Record]
     seen: dict[str, Seen]
     suffix: str
@@ -92,6 +103,7 @@ def publish(
     reporter: Reporter,
     order: Sequence[str] = (),
     anew: Container[str] = (),
+    store: FrameStore | None = None,
 ) -> tuple[PublishedLayer, ...]:
     """Pack *layers* and describe them; return what the manifests list.
 
@@ -104,15 +116,16 @@ def publish(
         reporter: Where progress goes.
         order: The environment names in the order that manifests have; that of *layers* if empty.
         anew: The environment names of layers that are packed although their archive is in place.
+        store: What was compressed before, on this machine; None to do without.
 
     Raises:
         PublishError: It cannot be done; earlier outputs, for all platforms, are as they were.
     """
     directory = outputs[0].directory
     with explained(directory), staging_directory(directory, purpose="publish") as staging:
-        work = _work(outputs)
+        work = _work(outputs, staging, KnownFrames(store, reporter), reporter)
         for layer in layers:
-            _add(layer, work[layer.platform], staging, reporter, anew)
+            _add(layer, work[layer.platform], anew)
         for each in work.values():
             each.published.sort(key=lambda layer: order.index(layer.env_name) if order else 0)
             # Before the outputs: a record without its archive is harmless, and failing here too.
@@ -123,10 +136,15 @@ def publish(
     return tuple(layer for each in work.values() for layer in each.published)
 
 
-def _work(outputs: Sequence[Outputs]) -> dict[Platform, _Work]:
+def _work(
+    outputs: Sequence[Outputs], staging: Path, frames: KnownFrames, reporter: Reporter
+) -> dict[Platform, _Work]:
     return {
         one.platform: _Work(
             outputs=one,
+            staging=staging,
+            frames=frames,
+            reporter=reporter,
             remembered=read_records(one.state_file, one.directory),
             seen=read_seen(one.seen_file),
             suffix=f" for {one.platform}" if len(outputs) > 1 else "",
@@ -135,25 +153,19 @@ def _work(outputs: Sequence[Outputs]) -> dict[Platform, _Work]:
     }
 
 
-def _add(
-    layer: LayerEnvironment | Kept,
-    work: _Work,
-    staging: Path,
-    reporter: Reporter,
-    anew: Container[str],
-) -> None:
+def _add(layer: LayerEnvironment | Kept, work: _Work, anew: Container[str]) -> None:
     """Pack a layer, or find that it is packed, and note what there is to say of it."""
     if isinstance(layer, Kept):
-        work.published.extend(_kept(layer, work, reporter))
+        work.published.extend(_kept(layer, work))
         return
     outputs, label = work.outputs, layer.env_name + work.suffix
     name = outputs.archive_name(layer.deployed_name)
     before = None if layer.env_name in anew else work.remembered.get(name)
     reused = _reusable(before, outputs.recipe(layer), work)
-    work.records[name] = reused or _pack(layer, outputs, staging, reporter, label)
+    work.records[name] = reused or _pack(layer, work, label)
     work.published.append(_published(layer, work.records[name], reused=bool(reused)))
     if reused:
-        reporter.say(Kind.STEP, f"keeping {label}: its archive is in place")
+        work.reporter.say(Kind.STEP, f"keeping {label}: its archive is in place")
 
 
 def _reusable(remembered: Record | None, recipe: Recipe, work: _Work) -> Record | None:
@@ -164,33 +176,34 @@ def _reusable(remembered: Record | None, recipe: Recipe, work: _Work) -> Record 
     return remembered if seen and seen.sha256 == remembered.archive.sha256 else None
 
 
-def _pack(
-    environment: LayerEnvironment,
-    outputs: Outputs,
-    staging: Path,
-    reporter: Reporter,
-    name_shown: str,
-) -> Record:
-    """Write a new archive into *staging*, and return what its record will be."""
-    contents = plan_contents(environment)
+def _pack(environment: LayerEnvironment, work: _Work, name_shown: str) -> Record:
+    """Write a new archive into the staging directory, and return what its record will be."""
+    outputs, reporter, frames = work.outputs, work.reporter, work.frames
     recipe = outputs.recipe(environment)
+    contents = plan_contents(environment, recipe.epoch)
     name = outputs.archive_name(environment.deployed_name)
-    total = sum(part.size for part in tar_parts(contents, recipe.mtime))
+    total = sum(part.size for part in tar_parts(contents))
     label = f"publishing {name_shown}"
     reporter.say(Kind.STEP, f"{label}: {human_size(contents.unpacked_size)}")
-    start = time.perf_counter()
+    start, known = time.perf_counter(), frames.taken
     with reporter.progress(label, total) as progress:
         archive = outputs.format.write(
             contents,
-            staging / name,
-            mtime=recipe.mtime,
+            work.staging / name,
             level=outputs.used_level,
             advance=progress.advance,
+            frames=frames,
         )
     size, seconds = human_size(archive.size), time.perf_counter() - start
-    reporter.say(Kind.INFO, f"{label}: {size}, done in {seconds:.1f} s")
-    placed = replace(archive, path=outputs.directory / name)
-    return Record(recipe=recipe, archive=placed, unpacked_size=contents.unpacked_size)
+    share = (frames.taken - known) / total
+    copied = f", {share:.0%} from the cache" if share else ""
+    reporter.say(Kind.INFO, f"{label}: {size}{copied}, done in {seconds:.1f} s")
+    return Record(
+        recipe=recipe,
+        archive=replace(archive, path=outputs.directory / name),
+        content_sha256=contents.digest,
+        unpacked_size=contents.unpacked_size,
+    )
 
 
 def _published(environment: LayerEnvironment, record: Record, *, reused: bool) -> PublishedLayer:
@@ -199,12 +212,12 @@ def _published(environment: LayerEnvironment, record: Record, *, reused: bool) -
         kind=environment.kind,
         env_name=environment.env_name,
         archive=record.archive.path,
-        metadata=archive_metadata(environment, record.archive, record.unpacked_size),
+        metadata=archive_metadata(environment, record),
         reused=reused,
     )
 
 
-def _kept(layer: Kept, work: _Work, reporter: Reporter) -> list[PublishedLayer]:
+def _kept(layer: Kept, work: _Work) -> list[PublishedLayer]:
     """Return what the manifest says of *layer*, and carry its record over."""
     outputs, remembered = work.outputs, work.remembered
     for kind, entry in listed_entries(outputs.manifest):
@@ -216,7 +229,7 @@ def _kept(layer: Kept, work: _Work, reporter: Reporter) -> list[PublishedLayer]:
                     work.records[found.archive.name] = remembered[found.archive.name]
                 return [found]
             text = f"{layer.env_name} leaves the manifest: {found.archive.name} {why}"
-            reporter.say(Kind.WARNING, text)
+            work.reporter.say(Kind.WARNING, text)
     return []
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from venvlayers.files import json_text, write_text
 from venvlayers.publish.format import Frame, WrittenArchive
 
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,14 +28,16 @@ class Recipe:
         deployed_name: The directory in the archive.
         format: The format's name.
         codec: What the format says of itself.
-        mtime: The time of every entry.
+        canonical: Which canonical form the archive has.
+        epoch: The latest time of an entry.
     """
 
     key: str
     deployed_name: str
     format: str
     codec: Mapping[str, str | int]
-    mtime: int
+    canonical: int
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +47,13 @@ class Record:
     Attributes:
         recipe: What it was made of.
         archive: What came out; `path` is where it was put.
+        content_sha256: The layer's identity (`LayerContents.digest`).
         unpacked_size: The size of all files in it together.
     """
 
     recipe: Recipe
     archive: WrittenArchive
+    content_sha256: str
     unpacked_size: int
 
 
@@ -87,6 +91,7 @@ def _raw(record: Record) -> dict[str, Any]:
     return {
         "recipe": asdict(record.recipe),
         "archive": archive,
+        "content_sha256": record.content_sha256,
         "unpacked_size": record.unpacked_size,
     }
 
@@ -96,4 +101,9 @@ def _record(path: Path, raw: Any) -> Record:
     fields = dict(raw["archive"])
     frames = tuple(Frame(**frame) for frame in fields.pop("frames"))
     archive = WrittenArchive(path=path, codec=recipe.codec, frames=frames, **fields)
-    return Record(recipe=recipe, archive=archive, unpacked_size=raw["unpacked_size"])
+    return Record(
+        recipe=recipe,
+        archive=archive,
+        content_sha256=raw["content_sha256"],
+        unpacked_size=raw["unpacked_size"],
+    )

@@ -29,6 +29,7 @@ from venvlayers.publish.deflate import (
     sample,
 )
 from venvlayers.publish.format import Codec, Frame, WrittenArchive, check_level
+from venvlayers.publish.frames import KnownFrames
 from venvlayers.publish.ordered import Ordered
 
 _MEMORY = 180 << 20  # for everything that is compressed at the same time
@@ -73,23 +74,22 @@ class _PieceTar(ABC):
         contents: LayerContents,
         place: Path,
         *,
-        mtime: int,
         level: int,
         advance: Callable[[int], None],
+        frames: KnownFrames,
     ) -> WrittenArchive:
         """Pack *contents* into *place*; see `ArchiveFormat.write`."""
+        del frames  # these are made when smallest or plainest is wanted, not when fastest is
         codec = self.codec(level)
-        tar_digest = hashlib.sha256()
         with place.open("xb") as file:
             output = _Output(file)
             with Ordered(_MEMORY, self._threads) as work:
-                for part, piece in self._pieces(tar_parts(contents, mtime)):
+                for part, piece in self._pieces(tar_parts(contents)):
                     cost = self.cost(level, len(piece))
                     compress = partial(self.compress, level, piece)
                     work.submit(cost, compress, partial(output.write, part))
-                    tar_digest.update(piece)
                     advance(len(piece))
-        return output.result(place, tar_digest.hexdigest(), codec)
+        return output.result(place, codec)
 
     def _pieces(self, parts: Iterable[TarPart]) -> Iterator[tuple[TarPart, bytes]]:
         return ((part, piece) for part in parts for piece in part.chunks(self.piece))
@@ -216,15 +216,12 @@ class _Output:
         self._digest.update(data)
         self._size += len(data)
 
-    def result(self, place: Path, tar_sha256: str, codec: Codec) -> WrittenArchive:
-        frames = self._frames()
+    def result(self, place: Path, codec: Codec) -> WrittenArchive:
         return WrittenArchive(
             path=place,
             size=self._size,
             sha256=self._digest.hexdigest(),
-            tar_size=frames[-1].tar_offset + frames[-1].tar_size,
-            tar_sha256=tar_sha256,
-            frames=frames,
+            frames=self._frames(),
             codec=codec,
         )
 

@@ -9,7 +9,6 @@ not the same in all of its releases.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import struct
@@ -22,10 +21,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from venvlayers.files import sha256_file
-from venvlayers.publish.canonical_tar import TarMember, TarPart, rechunked, tar_parts
+from venvlayers.publish.canonical_tar import TarPiece, rechunked, tar_parts
 from venvlayers.publish.contents import EntryKind, LayerContents
 from venvlayers.publish.deflate import DEFAULT_LEVEL, LEVELS, deflate, deflate_codec
 from venvlayers.publish.format import Codec, WrittenArchive, check_level
+from venvlayers.publish.frames import KnownFrames
 from venvlayers.publish.ordered import Ordered
 
 LARGEST = 0xFFFFFFFF
@@ -76,66 +76,38 @@ class Zip:
         contents: LayerContents,
         place: Path,
         *,
-        mtime: int,
         level: int,
         advance: Callable[[int], None],
+        frames: KnownFrames,
     ) -> WrittenArchive:
         """Pack *contents* into *place*; see `ArchiveFormat.write`."""
+        del frames  # a zip is not made of them
         codec = self.codec(level)
-        tar = _TarDigest(advance)
         with place.open("xb") as file:
             directory = _Directory(file)
             with Ordered(_MEMORY, self._threads) as work:
-                for part in tar_parts(contents, mtime):
-                    _write_part(part, level, directory, work, tar)
+                for part in tar_parts(contents):
+                    for piece in part.pieces:
+                        if piece.has_content:
+                            _write_member(_ZipEntry(piece), level, directory, work)
+                    advance(part.size)
             directory.close()
         return WrittenArchive(
             path=place,
             size=place.stat().st_size,
             sha256=sha256_file(place).removeprefix("sha256:"),
-            tar_size=tar.size,
-            tar_sha256=tar.digest.hexdigest(),
             frames=(),
             codec=codec,
         )
 
 
-class _TarDigest:
-    """The digest of the tar that is not written: the layer's identity."""
-
-    def __init__(self, advance: Callable[[int], None]) -> None:
-        self.digest = hashlib.sha256()
-        self.size = 0
-        self._advance = advance
-
-    def add(self, data: bytes) -> None:
-        self.digest.update(data)
-        self.size += len(data)
-        self._advance(len(data))
-
-
-def _write_part(
-    part: TarPart, level: int, directory: _Directory, work: Ordered, tar: _TarDigest
-) -> None:
-    if part.group is None:
-        for chunk in part.chunks():
-            tar.add(chunk)
-    for member in part.members():
-        tar.add(member.header)
-        _write_member(_ZipEntry(member, part.mtime), level, directory, work, tar)
-        tar.add(member.padding)
-
-
-def _write_member(
-    entry: _ZipEntry, level: int, directory: _Directory, work: Ordered, tar: _TarDigest
-) -> None:
+def _write_member(entry: _ZipEntry, level: int, directory: _Directory, work: Ordered) -> None:
     if entry.method == _STORED:
         entry.check = zlib.crc32(entry.stored)
         work.submit(0, lambda: entry.stored, partial(directory.add, entry, True))  # noqa: FBT003
         return
     left = entry.size
     for piece in rechunked(entry.member.content(), _PIECE):
-        tar.add(piece)
         left -= len(piece)
         entry.check = zlib.crc32(piece, entry.check)
         squeeze = partial(deflate, level, piece, last=not left)
@@ -146,8 +118,7 @@ def _write_member(
 class _ZipEntry:
     """One entry; what is known of its data grows while it is written."""
 
-    member: TarMember
-    mtime: int
+    member: TarPiece
     check: int = 0
     packed: int = 0
     offset: int = -1
@@ -176,7 +147,7 @@ class _ZipEntry:
         return self.size >= LARGEST - min(_ROOM_TO_GROW, LARGEST // 2)
 
     def local_header(self) -> bytes:
-        packed, size, extra = self.packed, self.size, _time_extra(self.mtime)
+        packed, size, extra = self.packed, self.size, _time_extra(self.member.mtime)
         if self.is_large:
             extra += struct.pack("<2H2Q", 1, 16, size, packed)
             packed = size = 0xFFFFFFFF
@@ -191,7 +162,7 @@ class _ZipEntry:
         if offset >= LARGEST:
             large += struct.pack("<Q", offset)
             offset = 0xFFFFFFFF
-        extra = _time_extra(self.mtime)
+        extra = _time_extra(self.member.mtime)
         if large:
             extra += struct.pack("<2H", 1, len(large)) + large
         made_by = _UNIX << 8 | _ZIP64_VERSION
@@ -202,12 +173,12 @@ class _ZipEntry:
     def _common(self) -> tuple[int, ...]:
         needed = _ZIP64_VERSION if self.is_large else _PLAIN_VERSION
         flags = 0 if self.name.isascii() else _UTF8_NAME
-        date, clock = _msdos_time(self.mtime)
+        date, clock = _msdos_time(self.member.mtime)
         return needed, flags, self.method, clock, date
 
     def _attributes(self) -> int:
         kind = self.member.entry.kind
-        mode = _KINDS[kind] | self.member.mode
+        mode = _KINDS[kind] | self.member.entry.mode
         return mode << 16 | (_MSDOS_DIRECTORY if kind is EntryKind.DIRECTORY else 0)
 
 

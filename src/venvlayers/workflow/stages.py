@@ -14,6 +14,7 @@ from contextlib import closing
 from venvlayers.build.environment import Order, describe
 from venvlayers.build.model import LayerEnvironment
 from venvlayers.build.recorded import remove_environment
+from venvlayers.cache.store import user_frames
 from venvlayers.deploy.export import export
 from venvlayers.deploy.exported import (
     export_recipe,
@@ -142,7 +143,14 @@ def _publish_stage(run: Run, made: Iterable[LayerEnvironment]) -> tuple[Publishe
         if operations.publish is Extent.YES
     }
     everywhere = [outputs(one) for one in run.each]
-    published = publish(layers(), *everywhere, reporter=run.reporter, order=run.order, anew=forced)
+    published = publish(
+        layers(),
+        *everywhere,
+        reporter=run.reporter,
+        order=run.order,
+        anew=forced,
+        store=user_frames(),
+    )
     for one in run.each:
         _tell_of_left_behind(one, published)
     return published

@@ -1,0 +1,118 @@
+"""Frames that were compressed before, by anybody on this machine, and are not compressed again.
+
+A format asks for a part of the tar by what identifies it (`TarPart.digest`) together with
+its codec, which is all that decides about the bytes. The store itself is in `cache/`; here
+is decided that a cache that fails is done without: nothing that is published needs it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from venvlayers.report import Kind, Reporter, silent
+
+if TYPE_CHECKING:
+    from venvlayers.cache.entry import StoredFrame
+    from venvlayers.cache.store import FrameStore
+    from venvlayers.cache.writer import FrameWriter
+    from venvlayers.publish.canonical_tar import TarPart
+    from venvlayers.publish.format import Codec
+
+
+class KnownFrames:
+    """What formats know of frames: where to look for one, and where to leave one.
+
+    Args:
+        store: Where they are; None to know none.
+        reporter: Is told, once, that the store cannot be written.
+    """
+
+    def __init__(self, store: FrameStore | None = None, reporter: Reporter | None = None) -> None:
+        self._store = store
+        self._reporter = reporter or silent()
+        self._lock = threading.Lock()
+        self._is_writable = store is not None
+        self._taken = 0
+
+    @property
+    def taken(self) -> int:
+        """How many bytes of tars were not compressed, because what becomes of them was known."""
+        return self._taken
+
+    def find(self, part: TarPart, codec: Codec) -> StoredFrame | None:
+        """Return what *part* compresses to, verified, if that is known; any thread may ask."""
+        if self._store is None or not part.digest:
+            return None
+        found = self._store.find(_key(part, codec))
+        if found is None:
+            return None
+        if found.facts.get("tar_size") != part.size:  # somebody's entry, but none of ours
+            found.close()
+            return None
+        with self._lock:
+            self._taken += part.size
+        return found
+
+    def new(self, part: TarPart, codec: Codec) -> NewFrame:
+        """Return what takes what *part* is being compressed to, for the next time."""
+        if self._store is None or not self._is_writable or not part.digest:
+            return NewFrame(self, None, part.size)
+        return NewFrame(self, self._store.new(_key(part, codec)), part.size)
+
+    def give_up(self, error: OSError) -> None:
+        """Write no more frames, and say so."""
+        if self._is_writable and self._store is not None:
+            self._is_writable = False
+            text = f"compressed frames are not kept in {self._store.directory}: {error.strerror}"
+            self._reporter.say(Kind.WARNING, text)
+
+
+@dataclass(slots=True)
+class NewFrame:
+    """A frame on its way into the store; never fails, for it is not needed.
+
+    Attributes:
+        frames: Whose it is.
+        writer: Writes it; None if nobody wants it, or it could not be written.
+        tar_size: The bytes that it is made of.
+    """
+
+    frames: KnownFrames
+    writer: FrameWriter | None
+    tar_size: int
+
+    def write(self, data: bytes) -> None:
+        """Take more of the frame."""
+        if self.writer:
+            try:
+                self.writer.write(data)
+            except OSError as error:
+                self._give_up(error)
+
+    def keep(self) -> None:
+        """Let others find the frame, which is complete."""
+        if self.writer:
+            try:
+                self.writer.commit({"tar_size": self.tar_size}).close()
+            except OSError as error:
+                self._give_up(error)
+            self.writer = None
+
+    def discard(self) -> None:
+        """Forget the frame, if it was not kept."""
+        if self.writer:
+            self.writer.discard()
+            self.writer = None
+
+    def _give_up(self, error: OSError) -> None:
+        self.discard()
+        self.frames.give_up(error)
+
+
+def _key(part: TarPart, codec: Codec) -> str:
+    told = json.dumps([part.digest, sorted(codec.items())])
+    return hashlib.sha256(told.encode()).hexdigest()

@@ -1,0 +1,207 @@
+"""A file of zstd frames, written in their order while several of them are in work.
+
+Which frames there are and how they are compressed is decided in `zstd.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import zstandard
+
+from venvlayers.publish.canonical_tar import TarPart
+from venvlayers.publish.format import Codec, Frame, WrittenArchive
+from venvlayers.publish.frames import NewFrame
+
+if TYPE_CHECKING:
+    from venvlayers.cache.entry import StoredFrame
+
+_MOST_WAITING = 64  # known frames that wait for their turn have files open
+
+
+class KnownFrame:
+    """A frame that is copied."""
+
+    def __init__(self, part: TarPart, stored: StoredFrame) -> None:
+        self.part = part
+        self.size = stored.size
+        self._stored = stored
+
+    @property
+    def unfinished(self) -> int:
+        """The bytes of it that wait to be compressed."""
+        return 0
+
+    def is_done(self) -> bool:
+        """Tell whether there is nothing to wait for."""
+        return True
+
+    def wait(self) -> None:
+        """Do nothing: all of it is there."""
+
+    def ready(self) -> Iterator[bytes]:
+        """Yield what can be written."""
+        return self._stored.chunks()
+
+    def keep(self) -> None:
+        """Do nothing: it is kept."""
+
+    def close(self) -> None:
+        """Let go of the store's file."""
+        self._stored.close()
+
+
+class OpenFrame:
+    """A frame that is being compressed; what comes out waits for its turn, and is kept."""
+
+    def __init__(self, part: TarPart, compressor: zstandard.ZstdCompressor, kept: NewFrame) -> None:
+        self.part = part
+        self.size = 0
+        self._kept = kept
+        self._stream = compressor.compressobj(size=part.size)
+        self._ready: list[bytes] = []
+        self._end: Future[bytes] | None = None
+
+    @property
+    def unfinished(self) -> int:
+        """The bytes of it that wait to be compressed, at most."""
+        return self.part.size
+
+    def feed(self, chunk: bytes) -> None:
+        """Compress more of the part."""
+        # Returns when libzstd has taken the chunk; its own threads do the work.
+        self._add(self._stream.compress(chunk))
+
+    def end(self, pool: ThreadPoolExecutor) -> None:
+        """Have the last pieces of work done, while other frames begin."""
+        self._end = pool.submit(self._stream.flush)
+
+    def is_done(self) -> bool:
+        """Tell whether there is nothing to wait for."""
+        return self._end is not None and self._end.done()
+
+    def wait(self) -> None:
+        """Wait until all of it is there."""
+        if self._end is not None:
+            self._add(self._end.result())
+            self._end = None
+
+    def ready(self) -> Iterator[bytes]:
+        """Yield what can be written."""
+        for data in self._ready:
+            self._kept.write(data)
+            yield data
+        self._ready.clear()
+
+    def keep(self) -> None:
+        """Let the frame be known: all of it was written."""
+        self._kept.keep()
+
+    def close(self) -> None:
+        """Forget what was not kept."""
+        self._kept.discard()
+
+    def _add(self, data: bytes) -> None:
+        if data:
+            self._ready.append(data)
+            self.size += len(data)
+
+
+class Output:
+    """The file: frames in their order, while the ends of earlier ones are still compressed.
+
+    A frame's last pieces of work leave cores idle. The next frame begins meanwhile, if
+    no more than *spare* bytes are unfinished. To be closed, whatever happened.
+
+    Args:
+        file: Where frames go.
+        pool: What waits for the ends of frames.
+        most: The bytes of a frame that are in work at most.
+        spare: The bytes of earlier frames that may be in work while another begins.
+    """
+
+    def __init__(self, file: BinaryIO, pool: ThreadPoolExecutor, most: int, spare: int) -> None:
+        self._file = file
+        self._pool = pool
+        self._most = most
+        self._spare = spare
+        self._waiting: deque[KnownFrame | OpenFrame] = deque()
+        self._digest = hashlib.sha256()
+        self._frames: list[Frame] = []
+        self._size = 0
+        self._tar_size = 0
+
+    def take(self, frame: KnownFrame) -> None:
+        """Add a frame that is known."""
+        self._waiting.append(frame)
+        self._write_what_is_ready()
+
+    def compress(self, frame: OpenFrame, advance: Callable[[int], None]) -> None:
+        """Add a frame, and read and compress its part; *advance* is told how much."""
+        self._waiting.append(frame)
+        for chunk in frame.part.chunks():
+            frame.feed(chunk)
+            self._write_what_is_ready()
+            advance(len(chunk))
+        frame.end(self._pool)
+        while self._unfinished() > self._spare:
+            self._complete_first()
+
+    def finish(self) -> None:
+        """Write what is left."""
+        while self._waiting:
+            self._complete_first()
+
+    def close(self) -> None:
+        """Let go of frames that were not written, after a failure."""
+        for frame in self._waiting:
+            frame.close()
+
+    def result(self, place: Path, codec: Codec) -> WrittenArchive:
+        """Return what was written."""
+        return WrittenArchive(
+            path=place,
+            size=self._size,
+            sha256=self._digest.hexdigest(),
+            frames=tuple(self._frames),
+            codec=codec,
+        )
+
+    def _unfinished(self) -> int:
+        return sum(min(frame.unfinished, self._most) for frame in self._waiting)
+
+    def _write_what_is_ready(self) -> None:
+        while self._waiting and (self._waiting[0].is_done() or len(self._waiting) > _MOST_WAITING):
+            self._complete_first()
+        if self._waiting:
+            self._write(self._waiting[0])
+
+    def _complete_first(self) -> None:
+        frame = self._waiting[0]
+        frame.wait()
+        self._write(frame)
+        frame.keep()
+        self._waiting.popleft().close()
+        part = frame.part
+        begin = self._frames[-1].offset + self._frames[-1].size if self._frames else 0
+        self._frames.append(
+            Frame(
+                name=part.name,
+                offset=begin,
+                size=frame.size,
+                tar_offset=self._tar_size,
+                tar_size=part.size,
+            )
+        )
+        self._tar_size += part.size
+
+    def _write(self, frame: KnownFrame | OpenFrame) -> None:
+        for data in frame.ready():
+            self._file.write(data)
+            self._digest.update(data)
+            self._size += len(data)
