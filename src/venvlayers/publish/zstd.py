@@ -33,8 +33,8 @@ DEFAULT_LEVEL = 6
 # long-distance matching in a window of 32 MiB, Qt's packages are 8 % smaller, in the same
 # time. 128 MiB, the most that decoders accept unasked, gains another 0.4 % and costs memory.
 _WINDOW_LOG = 25
-_JOB_SIZE = 16 << 20  # at most this much of a frame is compressed as one piece of work
-_OVERLAP_LOG = 8  # each piece sees half a window of what is before it
+_JOB_SIZE = 8 << 20  # at most this much of a frame is compressed as one piece of work
+_OVERLAP_LOG = 6  # besides long-distance matches, a piece sees an eighth of a window before it
 _MEMORY = 176_000_000  # for everything that is compressed at the same time, besides windows
 _LEVELS = range(1, zstandard.MAX_COMPRESSION_LEVEL + 1)
 _AHEAD = 2  # frames that are looked for meanwhile, for each thread
