@@ -1,0 +1,218 @@
+"""What was compressed before is copied: equal bytes, nothing read, nothing trusted unseen."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from support.layers import FileContent, make_layer
+from support.mounts import needs_mounts, small
+from venvlayers.build.model import LayerEnvironment
+from venvlayers.build.record import recorded_hash
+from venvlayers.cache.store import FrameStore
+from venvlayers.errors import PublishError
+from venvlayers.publish.contents import LARGE, plan_contents
+from venvlayers.publish.format import WrittenArchive
+from venvlayers.publish.frames import KnownFrames
+from venvlayers.publish.zstd import ZstdTar
+
+PACKAGES = 5
+
+
+def make_stack(path: Path, *, changed: str = "", **fields: str) -> LayerEnvironment:
+    """Make a layer of packages whose `RECORD`s tell of every file."""
+    files: dict[str, FileContent] = {"bin/start": b"start\n", "site/own.py": b"import sys\n"}
+    owners = {}
+    for number in range(PACKAGES):
+        name = f"package{number}"
+        owners[name] = tuple(f"site/{name}/{module}.py" for module in "abc")
+        for module in owners[name]:
+            text = f"{module} {changed if name == changed else ''}\n" * (2000 if number else 90_000)
+            files[module] = text.encode()
+    env = make_layer(path, files, owners, **fields)
+    return replace(env, distributions=tuple(told(env)))
+
+
+def told(env: LayerEnvironment) -> Iterator[object]:
+    for one in env.distributions:
+        hashes = {
+            name: recorded_hash(hashlib.sha256((env.path / name).read_bytes()))
+            for name in one.files
+        }
+        yield replace(one, hashes=hashes)
+
+
+def pack(
+    env: LayerEnvironment, place: Path, frames: KnownFrames | None = None, *, level: int = 3
+) -> WrittenArchive:
+    place.unlink(missing_ok=True)
+    return ZstdTar(threads=2).write(
+        plan_contents(env),
+        place,
+        level=level,
+        advance=lambda _amount: None,
+        frames=frames or KnownFrames(),
+    )
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FrameStore:
+    return FrameStore(tmp_path / "frames")
+
+
+@contextmanager
+def opened(below: Path) -> Iterator[set[str]]:
+    """Tell which files below a directory are opened, by their relative names."""
+    found: set[str] = set()
+    watching = True
+
+    def see(event: str, args: tuple[object, ...]) -> None:
+        if watching and event == "open" and isinstance(args[0], str | bytes | Path):
+            path = Path(os.fsdecode(args[0]))
+            if path.is_relative_to(below) and path.is_file():
+                found.add(path.relative_to(below).as_posix())
+
+    sys.addaudithook(see)
+    yield found
+    watching = False
+
+
+def entries(store: FrameStore) -> list[Path]:
+    return sorted(path for path in store.directory.glob("v1/??/*") if path.is_file())
+
+
+def test_what_is_known_is_copied_and_not_read(tmp_path: Path, store: FrameStore) -> None:
+    env = make_stack(tmp_path / "env")
+    plain = pack(env, tmp_path / "plain.tar.zst")
+    first = pack(env, tmp_path / "first.tar.zst", KnownFrames(store))
+    known = KnownFrames(store)
+    with opened(env.path) as read:
+        second = pack(env, tmp_path / "second.tar.zst", known)
+    assert plain.sha256 == first.sha256 == second.sha256
+    assert plain.frames == first.frames == second.frames
+    assert read == {"bin/start", "site/own.py"}, "what no RECORD tells of, for its digest"
+    assert known.taken == sum(frame.tar_size for frame in first.frames) - 1024
+
+
+def test_only_a_package_that_changed_is_read(tmp_path: Path, store: FrameStore) -> None:
+    pack(make_stack(tmp_path / "env"), tmp_path / "first.tar.zst", KnownFrames(store))
+    before = len(entries(store))
+    env = make_stack(tmp_path / "env", changed="package3")
+    with opened(env.path / "site") as read:
+        found = pack(env, tmp_path / "second.tar.zst", KnownFrames(store))
+    assert {name for name in read if name != "own.py"} == {
+        f"package3/{module}.py" for module in "abc"
+    }
+    assert found.sha256 == pack(env, tmp_path / "plain.tar.zst").sha256
+    assert len(entries(store)) == before + 1
+
+
+def test_a_large_file_is_known_whatever_the_layer_is_called(
+    tmp_path: Path, store: FrameStore
+) -> None:
+    def layer(name: str) -> LayerEnvironment:
+        files: dict[str, FileContent] = {f"lib/{name}.so": b"so" * (LARGE // 2), "lib/small": b"s"}
+        env = make_layer(tmp_path / name, files, {"package": tuple(files)}, name=name)
+        return replace(env, distributions=tuple(told(env)))
+
+    pack(layer("framework-a"), tmp_path / "a.tar.zst", KnownFrames(store))
+    known, other = KnownFrames(store), layer("framework-a_2")
+    with opened(other.path) as read:
+        found = pack(other, tmp_path / "b.tar.zst", known)
+    assert read == {"lib/small"}
+    assert known.taken == LARGE
+    assert found.sha256 == pack(other, tmp_path / "c.tar.zst").sha256
+
+
+@pytest.mark.parametrize("where", [0.0, 0.5, 0.999])
+def test_a_damaged_frame_is_replaced_and_never_shipped(
+    tmp_path: Path, store: FrameStore, where: float
+) -> None:
+    env = make_stack(tmp_path / "env")
+    expected = pack(env, tmp_path / "first.tar.zst", KnownFrames(store)).sha256
+    sound = {path: path.read_bytes() for path in entries(store)}
+    for path, content in sound.items():
+        damaged = bytearray(content)
+        damaged[int(len(damaged) * where)] ^= 1
+        path.write_bytes(damaged)
+    known = KnownFrames(store)
+    assert pack(env, tmp_path / "second.tar.zst", known).sha256 == expected
+    assert known.taken == 0
+    assert {path: path.read_bytes() for path in entries(store)} == sound
+
+
+def test_a_frame_for_another_part_is_not_taken(tmp_path: Path, store: FrameStore) -> None:
+    """Whoever could write to the cache: what does not even have the size is not believed."""
+    env = make_stack(tmp_path / "env")
+    expected = pack(env, tmp_path / "first.tar.zst", KnownFrames(store)).sha256
+    for path in entries(store):
+        with store.new(path.name) as frame:
+            frame.write(b"something else")
+            frame.commit({"tar_size": 1}).close()
+    known = KnownFrames(store)
+    assert pack(env, tmp_path / "second.tar.zst", known).sha256 == expected
+    assert known.taken == 0
+
+
+def test_another_level_is_another_frame(tmp_path: Path, store: FrameStore) -> None:
+    env = make_stack(tmp_path / "env")
+    pack(env, tmp_path / "first.tar.zst", KnownFrames(store), level=3)
+    known = KnownFrames(store)
+    found = pack(env, tmp_path / "second.tar.zst", known, level=4)
+    assert (known.taken, found.codec["level"]) == (0, 4)
+
+
+FULL = """
+import sys
+from pathlib import Path
+sys.path[:0] = {path!r}
+from test_frames import FrameStore, KnownFrames, LineReporter, make_stack, pack
+env, cache, place = map(Path, sys.argv[1:])
+with (cache / "filler").open("wb") as filler:
+    filler.write(bytes(150_000))
+known = KnownFrames(FrameStore(cache / "frames"), LineReporter(lambda kind, text: print(kind, text)))
+print(pack(make_stack(env), place, known).sha256)
+print(list(cache.rglob("partial/*")))
+"""
+
+
+def test_without_room_for_frames_the_archive_is_made_all_the_same(tmp_path: Path) -> None:
+    needs_mounts()
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    program = FULL.format(path=[str(Path(__file__).parent), *sys.path])
+    arguments = [str(tmp_path / "env"), str(cache), str(tmp_path / "a.tar.zst")]
+    command = [*small(cache, "200k"), sys.executable, "-c", program, *arguments]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    expected = pack(make_stack(tmp_path / "env"), tmp_path / "b.tar.zst").sha256
+    assert run.stdout.splitlines() == [
+        f"Kind.WARNING compressed frames are not kept in {cache}/frames: No space left on device",
+        expected,
+        "[]",
+    ]
+
+
+def test_a_failure_leaves_no_frame_of_what_was_not_packed(
+    tmp_path: Path, store: FrameStore
+) -> None:
+    env = make_stack(tmp_path / "env")
+    altered = env.path / "site" / "package2" / "b.py"
+    altered.write_bytes(altered.read_bytes()[::-1])
+    with pytest.raises(PublishError, match=r"site/package2/b\.py is not what was installed"):
+        pack(env, tmp_path / "a.tar.zst", KnownFrames(store))
+    assert not list((store.directory / "v1").glob("partial/*"))
+    before = len(entries(store))
+    env = make_stack(tmp_path / "env")
+    known = KnownFrames(store)
+    assert pack(env, tmp_path / "a.tar.zst", known).sha256 == pack(env, tmp_path / "b").sha256
+    assert 0 < before < PACKAGES + 3
+    assert known.taken
+    assert len(entries(store)) == PACKAGES + 3
