@@ -7,6 +7,8 @@ import csv
 import hashlib
 from pathlib import Path
 
+import pytest
+
 from venvlayers.build.arrived import altered_files, read_records
 from venvlayers.build.record import installed_distributions, normalize_records
 from venvlayers.build.scheme import Scheme
@@ -16,6 +18,9 @@ from venvlayers.platforms import PLATFORMS, Interpreter, PythonVersion
 LINUX = Scheme(
     platform=PLATFORMS["linux_x86_64"], python=Interpreter("cpython", PythonVersion(3, 12, 1))
 )
+
+TRUSTED = "sha256=" + "t" * 43
+"""What a wheel says of a file, and nobody finds out again."""
 
 
 def install(env: Path) -> Path:
@@ -33,13 +38,13 @@ def install(env: Path) -> Path:
         (info / name).write_text("uv")
     rows = [
         ["tool-1.0.dist-info/RECORD", "", ""],
-        ["tool.py", "sha256=trusted", "4"],
-        ['odd,"name.py', "sha256=trusted", "4"],
+        ["tool.py", TRUSTED, "4"],
+        ['odd,"name.py', TRUSTED, "4"],
         ["tool.py", "sha256=again", "4"],
         ["gone.py", "sha256=x", "4"],
         ["../../../bin/tool", "sha256=old", "3"],
-        ["../../../include/site/python3.11/tool.h", "sha256=trusted", "6"],
-        ["tool-1.0.dist-info/METADATA", "sha256=trusted", "2"],
+        ["../../../include/site/python3.11/tool.h", TRUSTED, "6"],
+        ["tool-1.0.dist-info/METADATA", TRUSTED, "2"],
         ["tool-1.0.dist-info/INSTALLER", "sha256=old", "2"],
         ["tool-1.0.dist-info/REQUESTED", "sha256=old", "2"],
         ["tool-1.0.dist-info/direct_url.json", "sha256=old", "2"],
@@ -63,15 +68,27 @@ def test_28_records_equal_the_disk(tmp_path: Path) -> None:
     rows = list(csv.reader(text.splitlines()))
     assert rows == [
         ["../../../bin/tool", digest(b"rewritten"), "9"],
-        ["../../../include/site/python3.12/tool.h", "sha256=trusted", "6"],
-        ['odd,"name.py', "sha256=trusted", "4"],
+        ["../../../include/site/python3.12/tool.h", TRUSTED, "6"],
+        ['odd,"name.py', TRUSTED, "4"],
         ["tool-1.0.dist-info/INSTALLER", digest(b"hatch-venvstacks\n"), "17"],
-        ["tool-1.0.dist-info/METADATA", "sha256=trusted", "2"],
+        ["tool-1.0.dist-info/METADATA", TRUSTED, "2"],
         ["tool-1.0.dist-info/RECORD", "", ""],
-        ["tool.py", "sha256=trusted", "4"],
+        ["tool.py", TRUSTED, "4"],
     ]
     assert not (info / "REQUESTED").exists()
     assert not (info / "direct_url.json").exists()
+
+
+@pytest.mark.parametrize("said", ["sha512=" + "t" * 86, "sha256=short", "md5=x"])
+def test_records_say_sha256_of_everything(tmp_path: Path, said: str) -> None:
+    """What packing relies on without reading a file again."""
+    info = install(tmp_path)
+    text = (info / "RECORD").read_text().replace(f"tool.py,{TRUSTED}", f"tool.py,{said}")
+    (info / "RECORD").write_text(text)
+    normalize_records(tmp_path, LINUX)
+    rows = {name: told for name, told, _size in csv.reader((info / "RECORD").open(newline=""))}
+    assert rows["tool.py"] == digest(b"pass")
+    assert rows["tool-1.0.dist-info/METADATA"] == TRUSTED
 
 
 def test_distributions_own_the_files_that_their_records_list(tmp_path: Path) -> None:
