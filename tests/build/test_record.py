@@ -86,7 +86,8 @@ def test_records_say_sha256_of_everything(tmp_path: Path, said: str) -> None:
     text = (info / "RECORD").read_text().replace(f"tool.py,{TRUSTED}", f"tool.py,{said}")
     (info / "RECORD").write_text(text)
     normalize_records(tmp_path, LINUX)
-    rows = {name: told for name, told, _size in csv.reader((info / "RECORD").open(newline=""))}
+    lines = (info / "RECORD").read_text().splitlines()
+    rows = {name: told for name, told, _size in csv.reader(lines)}
     assert rows["tool.py"] == digest(b"pass")
     assert rows["tool-1.0.dist-info/METADATA"] == TRUSTED
 
