@@ -168,6 +168,45 @@ def test_nothing_is_reported_from_where_it_was_made(deployed: Deployment, publis
     assert "pip" not in report["distributions"]
 
 
+COUNT = """
+import collections, json, os, sys
+before, seen = set(sys.modules), collections.Counter()
+def note(event, arguments):
+    if event in ("open", "os.listdir"):
+        seen[event + " " + str(arguments[0])] += 1
+sys.addaudithook(note)
+import site
+site.main()
+print(json.dumps([seen, sorted(set(sys.modules) - before)]))
+"""
+
+
+def test_a_start_looks_into_each_layer_once(deployed: Deployment) -> None:
+    """What a start through five layers costs more than a plain one, counted and not timed."""
+    # `json` and what it needs are loaded before anything is counted.
+    result = deployed.python("app-top", "-S", "-c", COUNT)
+    seen, modules = json.loads(result.stdout)
+    assert set(modules) <= {"site", "sitecustomize", "usercustomize", "_sitebuiltins", "pwd"}
+    inside = {}
+    for what, number in seen.items():
+        event, _, place = what.partition(" ")
+        if not place.startswith(str(deployed.root)):
+            continue
+        layer, _, rest = str(Path(place).relative_to(deployed.root)).partition("/")
+        if layer != "app-top" and not rest.endswith(("lib-dynload", "__pycache__")):
+            inside[event, layer, Path(rest).name] = number
+    assert {key: number for key, number in inside.items() if key[0] == "open"} == {
+        ("open", "framework-right", "_venvstacks.pth"): 1,
+        ("open", "framework-right", "with_pth.pth"): 1,
+    }
+    assert {layer: number for (event, layer, _), number in inside.items() if "dir" in event} == {
+        "framework-both": 1,
+        "framework-left": 1,
+        "framework-right": 2,  # ours, and that of `site`, for a .pth of its own is there
+        "base": 1,
+    }
+
+
 def test_a_moved_deployment_runs(deployed: Deployment, tmp_path: Path) -> None:
     expect_top(deployed)
     moved = tmp_path / "elsewhere" / "ünd"

@@ -18,6 +18,7 @@ import tomli_w
 from packaging.pylock import Package, PackageWheel, PylockSelectError
 
 from venvlayers.build.arrived import (
+    Records,
     altered_files,
     contested_files,
     of_others,
@@ -148,8 +149,8 @@ def _install_as_recorded(
 
     def altered(*, cache: bool) -> list[str]:
         run(staging, prefix, cache=cache)
-        _settle(staging, packages, source, partial(run, cache=cache))
-        return altered_files(prefix, read_records(prefix), verified)
+        records = _settled(staging, packages, source, partial(run, cache=cache))
+        return altered_files(prefix, records, verified)
 
     if found := altered(cache=True):
         source.uv.reporter.say(
@@ -167,13 +168,19 @@ def _and_others(others: int) -> str:
     return f" and {others} more are" if others else " is"
 
 
-def _settle(
+def _settled(
     staging: Path, packages: list[dict[str, Any]], source: WheelSource, run: Callable[..., None]
-) -> None:
-    """Give files that several packages bring to the first of them, whichever came last."""
+) -> Records:
+    """Give files that several packages bring to the first of them, whichever came last.
+
+    Returns:
+        What is recorded after that.
+    """
     prefix = staging / "prefix"
     records = read_records(prefix)
     contested = contested_files(records)
+    if not contested:
+        return records
     for number, record in enumerate(sorted(of_others(prefix, contested))):
         name = normalised(record.parent.name.partition("-")[0])
         alone = staging / f"alone-{number}"
@@ -184,6 +191,7 @@ def _settle(
             if its.is_file():  # else it is in the record of a wheel that does not bring it
                 its.replace(prefix / place)
     record_owned(prefix, records, contested)
+    return read_records(prefix)
 
 
 def _selected(

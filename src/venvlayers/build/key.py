@@ -14,7 +14,7 @@ from venvlayers.lock.store import LockRecord
 from venvlayers.platforms import Platform
 from venvlayers.spec.model import LayerSpec
 
-_FORMAT = 2
+_FORMAT = 3
 """Raised when a newer release would fill an environment differently."""
 _CHECK = 1
 """Raised when a newer release would refuse an environment that was all right."""

@@ -38,8 +38,19 @@ while [ -h "$venvstacks_file" ]; do
     *) venvstacks_file=${venvstacks_file%/*}/$venvstacks_link ;;
     esac
 done
-venvstacks_bin=$(CDPATH= cd -P -- "${venvstacks_file%/*}/" && pwd -P && echo .) || exit 127
-venvstacks_bin=${venvstacks_bin%??}
+venvstacks_bin=${venvstacks_file%/*}
+case $venvstacks_bin/ in
+*/./* | */../* | *//*) venvstacks_link=. ;;
+/*) venvstacks_link=$venvstacks_bin ;;
+*) venvstacks_link=. ;;
+esac
+while [ "${venvstacks_link#/}" != "$venvstacks_link" ] && [ ! -h "$venvstacks_link" ]; do
+    venvstacks_link=${venvstacks_link%/*}
+done
+if [ -n "$venvstacks_link" ]; then
+    venvstacks_bin=$(CDPATH= cd -P -- "$venvstacks_bin/" && pwd -P && echo .) || exit 127
+    venvstacks_bin=${venvstacks_bin%??}
+fi
 if [ ! -x "$venvstacks_bin/python" ]; then
     echo "$venvstacks_name: a layer is missing: there is no $venvstacks_bin/python" >&2
     echo "hint: unpack all layers of an application side by side in one directory" >&2
@@ -52,8 +63,9 @@ exec "$venvstacks_bin/python" "$venvstacks_name" "$@"
 # every POSIX shell but `readlink`, which is asked for where a link was started, and no
 # variable of the user's changes what is done (CDPATH would), or is changed: an exported one
 # would reach the program. A full stop, and its removal, keep a line feed at the end of a
-# directory's name; `./` is for names that begin with a dash. 78 is EX_CONFIG, as in
-# sitecustomize.py.
+# directory's name; `./` is for names that begin with a dash. Where no directory above is a
+# link, as installers leave it, that is found out without another process. 78 is EX_CONFIG, as
+# in sitecustomize.py.
 
 _SHEBANG = b"#!/bin/sh -\n"
 # With the dash, a path that begins with one is not taken for options.

@@ -16,25 +16,41 @@ def _add_layers():
     here = os.path.dirname(os.path.abspath(__file__))
     layers = [(name, os.path.normpath(os.path.join(here, place))) for name, place in LAYERS]
     later = {os.path.normcase(directory) for _, directory in layers}
-    known = _forget(later)
+    _forget(later)
     for name, directory in layers:
-        if not os.path.isdir(directory):
-            _missing(name, directory)
-        # With the known paths given, site does not compute them anew each time.
-        site.addsitedir(directory, known)
-        later.discard(os.path.normcase(directory))
-        known = _forget(later)
+        if _has_path_files(name, directory):
+            # With the known paths given, site does not compute them anew each time.
+            known = {os.path.normcase(os.path.abspath(path)) for path in sys.path}
+            site.addsitedir(directory, known)
+            later.discard(os.path.normcase(directory))
+            _forget(later)
+        else:
+            sys.path.append(directory)
+            later.discard(os.path.normcase(directory))
 
 
 def _forget(directories):
-    """Take directories off the path, and return what is left on it.
+    """Take directories off the path.
 
     _venvstacks.pth, ours and those of the layers below, put all of them there at
     once. Each is added again in its turn, so that what its own .pth files add comes
     before the layers below it.
     """
     sys.path[:] = [path for path in sys.path if os.path.normcase(path) not in directories]
-    return {os.path.normcase(os.path.abspath(path)) for path in sys.path}
+
+
+def _has_path_files(name, directory):
+    """Tell whether there is something for site to read, besides what names our own layers."""
+    try:
+        found = os.listdir(directory)
+    except OSError:
+        if not os.path.isdir(directory):
+            _missing(name, directory)
+        return True
+    return any(
+        entry.endswith((".pth", ".start", ".toml")) and entry != "_venvstacks.pth"
+        for entry in found
+    )
 
 
 def _missing(name, directory):
