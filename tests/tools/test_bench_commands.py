@@ -47,7 +47,7 @@ def test_what_would_change_a_measurement_does_not_reach_it(monkeypatch: pytest.M
     [
         ({"level": 6}, "-6", "-6"),
         ({"level": 6, "window_log": 23}, "-6", "--zstd=wlog=23"),
-        ({"level": 10, "window_log": 27, "ldm": True}, "-10", "--long=27"),
+        ({"level": 10, "window_log": 27, "long_distance_matching": 1}, "-10", "--long=27"),
         ({"level": 22}, "--ultra", "--ultra"),
     ],
 )

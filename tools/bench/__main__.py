@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--wheels", type=Path, help="has this checkout's wheel, for what is measured with Hatch")
     add("--stack", action="append", choices=STACKS, help="only this one; repeatable")
-    add("--runs", type=int, default=3, help="how often to measure each (default: 3)")
+    add("--runs", type=int, help="how often to measure each (default: 3 times tiny, 2 the others)")
     add("--full", action="store_true", help="`tar | xz` and `--best` of the large stack too")
     add("--memory", action="store_true", help="print the memory of each stage too")
     add("--warm", action="store_true", help="only `hatch run` with a layer")
@@ -74,7 +74,7 @@ def _run(options: argparse.Namespace, directory: Path) -> int:
     chosen = [STACKS[name] for name in STACKS if name in (options.stack or STACKS)]
     if options.against_venvstacks:
         program = theirs.find(options.against_venvstacks, _program())
-        return theirs.compare(program, _program(), chosen, directory, options.runs)
+        return theirs.compare(program, _program(), chosen, directory, options.runs or 1)
     if options.files:
         found = results.read(options.files)
         measured = {name: found[name] for name in STACKS if name in found}
@@ -101,7 +101,7 @@ def _with_hatch(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
     print(table([warm.HEADINGS, *(line.row for line in added)]))
     more: dict[str, Any] = {"warm": [asdict(line) for line in added]}
     if not options.warm:
-        build = hatch_build.measure(directory / "hatch", options.wheels, options.runs)
+        build = hatch_build.measure(directory / "hatch", options.wheels, options.runs or 3)
         print(f"\n{build}", flush=True)
         more["hatch"] = asdict(build)
     return more
@@ -113,7 +113,7 @@ def _stack(stack: Stack, directory: Path, options: argparse.Namespace) -> StackR
     rounds = Rounds(Workplace(stack, place, _program()), lambda text: print(text, flush=True))
     print(f"\n{stack.name}: {stack.title}", flush=True)
     rounds.prepare()
-    rounds.run(options.runs)
+    rounds.run(options.runs or stack.rounds)
     rounds.finish(is_full=options.full)
     if not options.keep:
         shutil.rmtree(place)

@@ -30,8 +30,8 @@ def zstd_like(codec: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...
     window = codec.get("window_log")
     if window is None:
         return plain, plain
-    reaches_far = any(codec.get(key) for key in ("ldm", "enable_ldm", "long_distance"))
-    option = f"--long={window}" if reaches_far else f"--zstd=wlog={window}"
+    is_long = codec.get("long_distance_matching")
+    option = f"--long={window}" if is_long else f"--zstd=wlog={window}"
     return plain, (*plain, option)
 
 

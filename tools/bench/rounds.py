@@ -201,7 +201,7 @@ class Rounds:
         """Publish with the highest level, where our command has an option for it."""
         place = self.place
         place.venvstacks("publish", "--help")
-        if "--best" not in place.log.read_text("utf-8"):
+        if "best" not in place.log.read_text("utf-8"):
             self._note("this `venvstacks publish` has no `--best`")
             return
         remove(place.outputs)
@@ -216,7 +216,7 @@ class Rounds:
         package = self.place.stack.package
         for layer in self.place.layers():
             frames = [(frame["name"], frame["tar_size"]) for frame in layer["archive_frames"]]
-            if own := sum(size for name, size in frames if name.startswith(package)):
+            if own := sum(size for name, size in frames if name.lower() == package):
                 share = 100 * own / sum(size for _, size in frames)
                 self._note(f"{package} is {share:.1f} % of its layer")
 

@@ -46,6 +46,7 @@ class Stack:
             interpreter is started instead, since it has no such option.
         fetches: Whether to measure with an empty cache of uv too, which downloads everything.
         is_large: Whether `tar | xz` and `--best` take minutes.
+        rounds: How often to measure everything, if nobody says.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Stack:
     answers_to: tuple[str, ...] | None = ()
     fetches: bool = True
     is_large: bool = False
+    rounds: int = 2
 
     @property
     def directory(self) -> Path:
@@ -80,6 +82,7 @@ TINY = Stack(
     launch_module="greet.py",
     application="greet",
     module="greet",
+    rounds=3,
 )
 DEMO = Stack(
     name="demo",
