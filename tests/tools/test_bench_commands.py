@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import sandbox
-from bench import limits, plot, processes, theirs, workplace
+from bench import limits, plot, processes, results, theirs, workplace
 from bench.results import Run, StackResult
 
 
@@ -87,6 +87,24 @@ def test_a_project_for_a_bench_has_the_python_that_runs_it(tmp_path: Path) -> No
     sandbox.copy_project(fixture, tmp_path / "project")
     text = (tmp_path / "project" / "pyproject.toml").read_text("utf-8")
     assert f'"cpython@{sys.version_info[0]}.{sys.version_info[1]}"' in text
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(0.001, 0), (1000.0, 1)])
+def test_a_check_fails_when_a_ratio_is_worse(tmp_path: Path, seconds: float, status: int) -> None:
+    """Results of an earlier run are held against the ratios that are committed."""
+    result = StackResult(name="tiny")
+    result.add("build", Run(wall=seconds))
+    result.add("uv pip install", Run(wall=1.0))
+    file = results.write(tmp_path / "results", [result], {})
+    bench = Path(processes.__file__).parent
+    completed = subprocess.run(
+        [sys.executable, bench, "--from", file, "--check"],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert (completed.returncode, completed.stderr) == (status, "")
+    assert ("worse: tiny: build / uv pip install is 1e+03" in completed.stdout) == bool(status)
 
 
 def test_the_picture_is_one(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # the room is a package 
 import warm  # noqa: E402
 from bench import committed, hatch_build, plot, results, tables, theirs  # noqa: E402
 from bench.results import StackResult  # noqa: E402
-from bench.rounds import Rounds, explain, has_programs  # noqa: E402
+from bench.rounds import Rounds, explain, missing_programs  # noqa: E402
 from bench.stacks import STACKS, Stack  # noqa: E402
 from bench.workplace import Workplace  # noqa: E402
 from sandbox import table  # noqa: E402
@@ -29,7 +29,7 @@ WRITTEN = Path(__file__).resolve().parents[2] / "bench-results"
 def main() -> int:
     """Measure what the options say; return 1 if a ratio is worse than it may be."""
     options = _parser().parse_args()
-    if missing := has_programs():
+    if not options.files and (missing := missing_programs()):
         print(f"these programs are needed, and not here: {', '.join(missing)}")
         return 2
     directory = Path(tempfile.mkdtemp(prefix="bench-")).resolve()
@@ -127,8 +127,8 @@ def _report(options: argparse.Namespace, measured: Mapping[str, StackResult]) ->
             print(f"\n{tables.memory(result)}")
     if not measured:
         return 0
-    WRITTEN.mkdir(exist_ok=True)
-    plot.draw(measured, WRITTEN / "bench.png")
+    if not options.files:
+        plot.draw(measured, WRITTEN / "bench.png")
     if options.update:
         committed.update(measured)
         tables.update_page(measured)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from bench.ratios import Ratio
 from bench.results import StackResult
 from bench.stacks import STACKS
 
@@ -18,6 +18,7 @@ PICTURE = Path(__file__).resolve().parents[2] / "docs" / "bench.png"
 
 _OURS, _LIMIT, _INK, _FAINT = "#2f6f9f", "#c9ced6", "#1f2933", "#6b7785"
 _OLD = "#d9a679"
+_SECONDS = "seconds on the machine that measured, logarithmic: what counts are the ratios"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +115,11 @@ def draw(results: Mapping[str, StackResult], picture: Path) -> None:
         figure.suptitle(
             f"{STACKS[name].title}: {_unpacked(result)}", fontsize=13, weight="bold", y=1.02
         )
-        _draw_groups(times, groups, "seconds, logarithmic; the smaller the better")
+        _draw_groups(
+            times,
+            groups,
+            _SECONDS,
+        )
         bytes_.set_xlim(0, max(bar.value for bar in sizes) * 1.35)
         _draw_groups(bytes_, [("archives", sizes)], "MB")
         figure.savefig(
@@ -128,15 +133,18 @@ def _unpacked(result: StackResult) -> str:
 
 
 def _bars(group: Group, result: StackResult) -> tuple[str, list[_Bar]] | None:
-    medians = {stage: median(run.wall for run in runs) for stage, runs in result.runs.items()}
-    ours = medians.get(group.ours)
-    limits = [(label, medians[stage]) for label, stage in group.limits if stage in medians]
-    if ours is None or not limits:
+    limits = [
+        (label, compared)
+        for label, stage in group.limits
+        if (compared := Ratio(ours=group.ours, limit=stage).of(result))
+    ]
+    if not limits:
         return None
+    ours = limits[0][1].ours
     bars = [_Bar("ours", ours, _seconds(ours), _OURS)]
-    for label, value in limits:
-        text = f"{_seconds(value)}   {_times(value, ours)}"
-        bars.append(_Bar(label, value, text, _OLD if "xz" in label else _LIMIT))
+    for label, compared in limits:
+        text = f"{_seconds(compared.limit)}   {_times(compared.value)}"
+        bars.append(_Bar(label, compared.limit, text, _OLD if "xz" in label else _LIMIT))
     return group.title, bars
 
 
@@ -205,10 +213,10 @@ def _seconds(value: float) -> str:
     return f"{1000 * value:.0f} ms" if value < 1 else f"{value:.1f} s"
 
 
-def _times(limit: float, ours: float) -> str:
-    if limit >= ours:
-        return f"ours is {_digits(limit / ours)} times faster"
-    return f"ours takes {_digits(ours / limit)} times as long"
+def _times(ratio: float) -> str:
+    if ratio <= 1:
+        return f"ours is {_digits(1 / ratio)} times faster"
+    return f"ours takes {_digits(ratio)} times as long"
 
 
 def _digits(factor: float) -> str:

@@ -240,7 +240,7 @@ class Rounds:
         self._say(f"{self._round}. {name}: {run.wall:.2f} s")
 
 
-def has_programs() -> list[str]:
+def missing_programs() -> list[str]:
     """Return the programs that are needed and not there."""
     return [name for name in ("cp", "sh", "tar", "xz", "zstd") if shutil.which(name) is None]
 
