@@ -20,8 +20,7 @@ import pytest
 
 from support.deployments import Deployment, layers
 from support.index import Index
-from support.projects import Project
-from support.stacks import run
+from support.stock import archives_alone
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="local runtimes are for Linux")
 
@@ -121,19 +120,10 @@ def fill(index: Index) -> None:
 def launched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Publish the stack, and remove everything but the archives."""
     root = tmp_path_factory.mktemp("launched")
-    with Index(root / "index") as index, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("UV_CACHE_DIR", str(root / "uv-cache"))
-        patch.setenv("VENVSTACKS_CACHE_DIR", str(root / "cache"))
-        fill(index)
-        files = {"plain.py": RUN, "service/main.py": "from tool.cli import main as start\n"}
-        project = Project.create(root / "project", STACK, index=index, files=files)
-        project.set_project(scripts={"serve": "service.main:start"})
-        run(project)
-        project.dist.rename(root / "archives")
-        for gone in ("project", "uv-cache", "cache", "index"):
-            shutil.rmtree(root / gone, ignore_errors=True)
-    yield root / "archives"
-    shutil.rmtree(root, ignore_errors=True)
+    files = {"plain.py": RUN, "service/main.py": "from tool.cli import main as start\n"}
+    scripts = {"serve": "service.main:start"}
+    with archives_alone(root, STACK, fill, files=files, scripts=scripts) as archives:
+        yield archives
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,8 +17,7 @@ import pytest
 
 from support.deployments import Deployment, layers
 from support.index import Index
-from support.projects import Project
-from support.stacks import run
+from support.stock import archives_alone
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="local runtimes are for Linux")
 
@@ -106,22 +104,13 @@ def fill(index: Index) -> None:
 def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Publish the stack, and remove everything but the archives."""
     root = tmp_path_factory.mktemp("published")
-    with Index(root / "index") as index, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("UV_CACHE_DIR", str(root / "uv-cache"))
-        patch.setenv("VENVSTACKS_CACHE_DIR", str(root / "cache"))
-        fill(index)
-        files = {
-            "src/top/__main__.py": TOP,
-            "src/top/__init__.py": "",
-            "plain.py": "print('plain')\n",
-        }
-        project = Project.create(root / "project", STACK, index=index, files=files)
-        run(project)
-        project.dist.rename(root / "archives")
-        for gone in ("project", "uv-cache", "cache", "index"):
-            shutil.rmtree(root / gone, ignore_errors=True)
-    yield root / "archives"
-    shutil.rmtree(root, ignore_errors=True)
+    files = {
+        "src/top/__main__.py": TOP,
+        "src/top/__init__.py": "",
+        "plain.py": "print('plain')\n",
+    }
+    with archives_alone(root, STACK, fill, files=files) as archives:
+        yield archives
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import pytest
 
 from support.deployments import Deployment, layers
 from support.index import Index
-from support.projects import RUNNING_PYTHON, Project
+from support.projects import RUNNING_PYTHON, SMALL_STACK, Project
 from support.pypy import (
     PYPY,
     STAND_IN,
@@ -43,24 +43,7 @@ from venvlayers.uv import find_uv
 STACK = """
 runtime_source = "{source}"
 platforms = ["{platform}"]
-
-[[runtimes]]
-name = "base"
-python_implementation = "pypy@{version}"
-requirements = ["ground"]
-
-[[frameworks]]
-name = "middle"
-runtime = "base"
-requirements = ["storey"]
-
-[[applications]]
-name = "top"
-launch_module = "top.py"
-frameworks = ["middle"]
-requirements = ["roof"]
 """
-
 APPLICATION = """
 import json, platform, site, sys
 import ground, nested, on_pypy, roof, storey
@@ -138,7 +121,10 @@ def make_project(
         modules={f"speedups.{suffix}": built} if built else {"empty.py": ""},
     )
     index.add("speedups", tag=f"cp{series}-cp{series}-{platform}", modules={"wrong.py": ""})
-    stack = STACK.format(source=source, platform=here, version=python.version)
+    runtime = "[[runtimes]]\n"
+    stack = STACK.format(source=source, platform=here) + SMALL_STACK.replace(
+        runtime, f'{runtime}python_implementation = "pypy@{python.version}"\n'
+    )
     return Project.create(tmp_path / "project", stack, index=index, files={"top.py": APPLICATION})
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,39 @@ class Stock:
     project: Project
     index: Index
     caches: Mapping[str, str]
+
+
+@contextmanager
+def archives_alone(
+    root: Path,
+    stack: str,
+    fill: Callable[[Index], None],
+    *,
+    files: Mapping[str, str],
+    scripts: Mapping[str, str] | None = None,
+) -> Iterator[Path]:
+    """Publish a stack below *root*, remove everything but the archives, and say where they are.
+
+    Args:
+        root: An empty directory; it is removed in the end.
+        stack: As for `Project.create`.
+        fill: Adds the packages of the stack to an index.
+        files: The project's own, by path.
+        scripts: Its ``[project.scripts]``.
+    """
+    with Index(root / "index") as index, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UV_CACHE_DIR", str(root / "uv-cache"))
+        patch.setenv("VENVSTACKS_CACHE_DIR", str(root / "cache"))
+        fill(index)
+        project = Project.create(root / "project", stack, index=index, files=files)
+        if scripts:
+            project.set_project(scripts=scripts)
+        run(project)
+        project.dist.rename(root / "archives")
+        for gone in ("project", "uv-cache", "cache", "index"):
+            shutil.rmtree(root / gone, ignore_errors=True)
+    yield root / "archives"
+    shutil.rmtree(root, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import os
 import re
 import shlex
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -116,11 +116,7 @@ def run_uv(
     """
     require_new_enough(path)
     environment = process.child_environment((*KEPT_VARIABLES, *keep), extra, drop=drop)
-    environment["UV_NO_PROGRESS"] = "1"
-    if cache := environment.get("UV_CACHE_DIR"):  # some commands run in another directory
-        environment["UV_CACHE_DIR"] = os.path.abspath(cache)  # noqa: PTH100 - links stay
-    if config is not None:
-        environment.update(_no_other_configuration(config))
+    environment |= _fixed(environment, config)
     argv = [os.fspath(path), *arguments]
     reporter.say(Kind.DETAIL, f"running {shlex.join(argv)}")
     if config is not None:
@@ -130,6 +126,14 @@ def run_uv(
     if completed.returncode:
         raise UvFailure(completed)
     return completed
+
+
+def _fixed(environment: Mapping[str, str], config: Path | None) -> dict[str, str]:
+    """Return variables that every uv has, whatever it is run for."""
+    fixed = {"UV_NO_PROGRESS": "1"}
+    if cache := environment.get("UV_CACHE_DIR"):  # some commands run in another directory
+        fixed["UV_CACHE_DIR"] = os.path.abspath(cache)  # noqa: PTH100 - links stay
+    return fixed | (_no_other_configuration(config) if config is not None else {})
 
 
 def _trace(reporter: Reporter, what: str, text: str) -> None:
