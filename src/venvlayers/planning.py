@@ -78,31 +78,20 @@ def plan_stack(
     }
     given = _Given(spec=spec, layers=layers, states=lasting, locking=locking, selection=selection)
     cleaning = [step for platform in outlooks for step in _clean_steps(selection, platform)]
-    steps = [*cleaning, *locking.values()]
     found: dict[Platform, Mapping[str, Target]] = {}
+    making: list[Step] = []
     if goal >= Goal.BUILD:
         wheel = given_wheel() if any(layer.has_wheel for layer in layers) else None
-        each = for_each(
-            outlooks,
-            lambda platform: targets(
-                buildable(layers, platform),
-                lasting,
-                platform,
-                outlooks[platform].fingerprint,
-                wheel,
-                modules_by_name=given.modules,
-            ),
-        )
-        found = dict(zip(outlooks, each, strict=True))
+        found = _targets_of_each(given, outlooks, wheel)
         for platform, outlook in outlooks.items():
             made = _steps_for(platform, goal, given, found[platform], outlook)
-            steps += [replace(step, platform=platform) for step in made]
+            making += [replace(step, platform=platform) for step in made]
     return Plan(
         goal=goal,
         platforms=tuple(outlooks),
         selection=selection,
         layers=layers,
-        steps=tuple(steps),
+        steps=(*cleaning, *locking.values(), *making),
         targets=found,
     )
 
@@ -126,6 +115,22 @@ class _Given:
     locking: Mapping[str, Step]
     selection: Selection
     modules: dict[str, AppModules | None] = field(default_factory=dict)
+
+
+def _targets_of_each(
+    given: _Given, outlooks: Mapping[Platform, Outlook], wheel: ProjectWheel | None
+) -> dict[Platform, Mapping[str, Target]]:
+    def find(platform: Platform) -> Mapping[str, Target]:
+        return targets(
+            buildable(given.layers, platform),
+            given.states,
+            platform,
+            outlooks[platform].fingerprint,
+            wheel,
+            modules_by_name=given.modules,
+        )
+
+    return dict(zip(outlooks, for_each(outlooks, find), strict=True))
 
 
 def for_each(platforms: Iterable[_T], find: Callable[[_T], _Found]) -> list[_Found]:
@@ -210,35 +215,35 @@ def targets(
     for layer in layers:
         record = _valid_record(states[layer.env_name])
         runtime = _valid_record(states[layer.runtime_name])
-        own_wheel = wheel if layer.has_wheel else None
         if complete and layer.has_wheel and wheel is None:
             continue
         if record and runtime and runtime.python and all(name in found for name in layer.lower):
             if layer.env_name not in known:
                 known[layer.env_name] = app_modules(layer)
-            modules = known[layer.env_name]
-            deployed_name = layer.deployed_name(record.lock_version)
-            lower = tuple(found[name].deployed_name for name in layer.lower)
             inputs = KeyInputs(
-                deployed_name=deployed_name,
-                lower=lower,
+                deployed_name=layer.deployed_name(record.lock_version),
+                lower=tuple(found[name].deployed_name for name in layer.lower),
                 layer=layer,
                 platform=platform,
                 record=record,
                 python=str(runtime.python),
                 fingerprint="" if layer.lower else fingerprint(runtime.python),
-                modules=modules,
-                project=own_wheel.content_hash if own_wheel else None,
+                modules=known[layer.env_name],
+                project=wheel.content_hash if wheel and layer.has_wheel else None,
             )
-            found[layer.env_name] = Target(
-                layer=layer,
-                key=environment_key(inputs),
-                modules=modules,
-                deployed_name=deployed_name,
-                lower=lower,
-                wheel=own_wheel,
-            )
+            found[layer.env_name] = _target(inputs, wheel)
     return found
+
+
+def _target(inputs: KeyInputs, wheel: ProjectWheel | None) -> Target:
+    return Target(
+        layer=inputs.layer,
+        key=environment_key(inputs),
+        modules=inputs.modules,
+        deployed_name=inputs.deployed_name,
+        lower=inputs.lower,
+        wheel=wheel if inputs.layer.has_wheel else None,
+    )
 
 
 def _valid_record(state: LockState) -> LockRecord | None:
