@@ -12,10 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from support.index import Index
 from support.layers import make_layer
+from support.projects import Project
+from support.stacks import run
 from venvlayers import cloning
 from venvlayers.cloning import Copier, clone
 from venvlayers.deploy.export import export
+from venvlayers.plan import Goal
 from venvlayers.report import silent
 
 MAKERS = {"btrfs": ["mkfs.btrfs", "-q"], "xfs": ["mkfs.xfs", "-q", "-m", "reflink=1"]}
@@ -153,3 +157,71 @@ def test_what_macos_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     copier.copy(str(tmp_path / "a"), str(tmp_path / "c"))
     assert (tmp_path / "c").read_bytes() == b"content"
     assert not copier.clones
+
+
+STACK = """
+[[runtimes]]
+name = "base"
+requirements = []
+
+[[frameworks]]
+name = "heavy"
+runtime = "base"
+requirements = ["tool"]
+"""
+
+
+def built_file(project: Project) -> Path:
+    """Build the framework anew, and return the one large file in it."""
+    shutil.rmtree(project.root / "_build", ignore_errors=True)
+    run(project, Goal.BUILD)
+    (found,) = project.root.glob("_build/*/framework-heavy/lib/python*/site-packages/large.bin")
+    return found
+
+
+def cached_file() -> Path:
+    (found,) = Path(os.environ["UV_CACHE_DIR"]).glob("archive-v*/*/large.bin")
+    return found
+
+
+def test_x9_an_environment_shares_bytes_with_uvs_cache_and_not_edits(
+    sharing: Path, tmp_path: Path, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the file system has reflinks; and uv's cache may be on another one than the build."""
+    content = os.urandom(SIZE)
+    index.add("tool", modules={"large.bin": content})
+    monkeypatch.setenv("UV_CACHE_DIR", str(sharing / "uv-cache"))
+    for place in (sharing, tmp_path):
+        project = Project.create(place / "project", STACK, index=index)
+        built_file(project)
+        (environment,) = project.root.glob("_build/*/framework-heavy")
+        shutil.rmtree(environment)
+        before = used(sharing)
+        run(project, Goal.BUILD)
+        (installed,) = environment.glob("lib/python*/site-packages/large.bin")
+        assert used(sharing) - before < SIZE // 4
+        assert installed.stat().st_nlink == 1
+        with installed.open("r+b") as file:
+            file.write(b"edited")
+        assert cached_file().read_bytes() == content
+        with cached_file().open("r+b") as file:
+            file.write(b"damaged")
+        assert installed.read_bytes()[:7] == b"edited" + content[6:7]
+        cached_file().write_bytes(content)
+
+
+def test_users_may_have_copies_in_environments(
+    tmp_path: Path, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hard links share edits with uv's cache, as in every environment that uv makes."""
+    index.add("tool", modules={"large.bin": b"content"})
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
+    project = Project.create(tmp_path / "project", STACK, index=index)
+    default = built_file(project).stat().st_ino == cached_file().stat().st_ino
+    monkeypatch.setenv("UV_LINK_MODE", "symlink")  # would lead out of the layer
+    assert not built_file(project).is_symlink()
+    assert (built_file(project).stat().st_ino == cached_file().stat().st_ino) is default
+    monkeypatch.setenv("UV_LINK_MODE", "copy")
+    assert built_file(project).stat().st_nlink == 1
+    built_file(project).write_bytes(b"edited")
+    assert cached_file().read_bytes() == b"content"

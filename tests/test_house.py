@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,3 +82,12 @@ def test_exit_codes_are_distinct() -> None:
     codes = [kind.exit_code for kind in found]
     assert len(set(codes)) == len(codes) > 5
     assert all(0 < code < 126 for code in codes)
+
+
+def test_building_does_not_load_what_speaks_to_networks() -> None:
+    """Only uv does, in its own process; `ssl` alone takes 50 ms to load."""
+    program = (
+        "import sys, venvlayers.workflow.stages; print({'ssl', 'http.client'} & {*sys.modules})"
+    )
+    output = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout
+    assert output.split() == [b"set()"]

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import tomli_w
 from packaging.requirements import Requirement
@@ -216,6 +215,8 @@ def _take_archive_as_wheel(package: dict[str, Any]) -> None:
 def _make_paths_absolute(package: dict[str, Any], directory: Path) -> None:
     for wheel in package.get("wheels", ()):
         if wheel.get("url", "").startswith("file:"):  # what uv makes of find-links
+            from urllib.request import url2pathname  # noqa: PLC0415 - with ssl: 50 ms
+
             wheel["path"] = url2pathname(urlsplit(wheel.pop("url")).path)
         if "path" in wheel:
             wheel["path"] = os.path.normpath(directory / wheel["path"])

@@ -95,8 +95,8 @@ class Uv:
 
         Indexes that need credentials are known from ``pyproject.toml`` there. The layout
         is that of the Python running this. Files share their content with uv's cache where
-        the file system can (a reflink, else a hard link, else a copy), so what is installed
-        is replaced and never written to.
+        the file system can (a reflink, else a hard link, else a copy; ``UV_LINK_MODE`` may
+        say that they are to be copies), so what is installed is replaced and never written to.
 
         Args:
             directory: Has ``pylock.toml`` and ``pyproject.toml``.
@@ -111,7 +111,7 @@ class Uv:
         """
         macos = platform.deployment_target(targets)
         self._run(
-            ["pip", "install", "--no-deps", "--no-build", "--link-mode=clone"],
+            ["pip", "install", "--no-deps", "--no-build", f"--link-mode={_link_mode()}"],
             ["--python", sys.executable, f"--python-version={python}"],
             [f"--python-platform={platform.uv_platform(targets)}", "--prefix", os.fspath(prefix)],
             ["--requirement", "pylock.toml", *([] if cache else ["--no-cache"])],
@@ -255,3 +255,9 @@ class Uv:
     ) -> process.Completed:
         arguments = [argument for group in groups for argument in group]
         return run_uv(self.path, arguments, self.reporter, cwd=cwd, config=config, extra=extra)
+
+
+def _link_mode() -> str:
+    """Return how installed files come from uv's cache: as the user says, but never as symlinks."""
+    named = os.environ.get("UV_LINK_MODE", "")
+    return named if named in ("copy", "hardlink") else "clone"
