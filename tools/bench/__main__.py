@@ -51,12 +51,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--wheels", type=Path, help="has this checkout's wheel, for what is measured with Hatch")
     add("--stack", action="append", choices=STACKS, help="only this one; repeatable")
     add("--runs", type=int, help="how often to measure each (default: 3 times tiny, 2 the others)")
-    add("--full", action="store_true", help="`tar | xz` and `--best` of the large stack too")
+    add("--full", action="store_true", help="`--best` too, and `tar | xz` of the large stack")
     add("--memory", action="store_true", help="print the memory of each stage too")
     add("--warm", action="store_true", help="only `hatch run` with a layer")
     add("--turns", type=int, default=15, help="how often, for what is run with Hatch")
     add("--check", action="store_true", help="fail if ratios are worse than the committed ones")
-    add("--update", action="store_true", help="commit to these: ratios, table and picture")
+    add("--update", action="store_true", help="measure as with --full, and commit to it")
     add("--from", type=Path, nargs="+", dest="files", help="measure nothing: take these results")
     add("--keep", action="store_true", help="do not remove what was made")
     add(
@@ -114,7 +114,7 @@ def _stack(stack: Stack, directory: Path, options: argparse.Namespace) -> StackR
     print(f"\n{stack.name}: {stack.title}", flush=True)
     rounds.prepare()
     rounds.run(options.runs or stack.rounds)
-    rounds.finish(is_full=options.full)
+    rounds.finish(is_full=options.full or options.update)
     if not options.keep:
         shutil.rmtree(place)
     return rounds.result
@@ -129,11 +129,19 @@ def _report(options: argparse.Namespace, measured: Mapping[str, StackResult]) ->
         return 0
     if not options.files:
         plot.draw(measured, WRITTEN / "bench.png")
+    status = _check(measured) if options.check else 0
     if options.update:
-        committed.update(measured)
-        tables.update_page(measured)
-        plot.draw(measured, plot.PICTURE)
-    return _check(measured) if options.check else 0
+        _update(measured)
+    return status
+
+
+def _update(measured: Mapping[str, StackResult]) -> None:
+    committed.update(measured)
+    if missing := STACKS.keys() - measured.keys():
+        print(f"the table and the picture stay: they need {', '.join(sorted(missing))} too")
+        return
+    tables.update_page(measured)
+    plot.draw(measured, plot.PICTURE)
 
 
 def _check(measured: Mapping[str, StackResult]) -> int:

@@ -69,9 +69,10 @@ class Rounds:
         """Measure what is measured once: the old way, the highest level; and starts."""
         if is_full or not self.place.stack.is_large:
             self._measure("tar | xz -6", lambda: self._pack("xz", OLD_WAY))
+        if is_full:
             self._best()
         else:
-            self._note("`tar | xz -6` and `--best` are measured with `--full`: they take minutes")
+            self._note("what takes minutes is measured with `--full`")
         # These leave bytecode in the layers, so nothing is packed or copied after them.
         self._say(f"{starts.TURNS} starts in turn")
         starts.measure(self.place, self.limits, self.result)
@@ -126,7 +127,9 @@ class Rounds:
             ("publish", self._publish_anew),
             ("tar | zstd", lambda: self._pack("zstd", plain)),
         )
-        self._measure("tar | zstd, same window", lambda: self._pack("zstd, same window", windowed))
+        if self._round == 1:
+            same = "zstd, same window"
+            self._measure(f"tar | {same}", lambda: self._pack(same, windowed))
         self._pair(
             ("publish, frames known", self._publish_again),
             ("cp -r of the archives", lambda: self.limits.copy(self.place.outputs)),

@@ -45,7 +45,7 @@ class Stack:
         answers_to: What it is started with to answer without its work; None: its
             interpreter is started instead, since it has no such option.
         fetches: Whether to measure with an empty cache of uv too, which downloads everything.
-        is_large: Whether `tar | xz` and `--best` take minutes.
+        is_large: Whether `tar | xz` takes minutes.
         rounds: How often to measure everything, if nobody says.
     """
 
