@@ -101,7 +101,7 @@ def _with_hatch(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
     print(table([warm.HEADINGS, *(line.row for line in added)]))
     more: dict[str, Any] = {"warm": [asdict(line) for line in added]}
     if not options.warm:
-        build = hatch_build.measure(directory / "hatch", options.wheels, options.runs or 3)
+        build = hatch_build.measure(directory / "hatch", options.wheels, options.runs or 5)
         print(f"\n{build}", flush=True)
         more["hatch"] = asdict(build)
     return more
