@@ -163,3 +163,17 @@ def test_those_that_are_not_used_go(
             os.utime(seal, (time, time))
     assert source.made == 3
     assert len(list(runtimes().iterdir())) == 4
+
+
+def test_what_a_killed_process_left_goes_after_a_day(
+    tmp_path: Path, source: Source, context: RuntimeContext
+) -> None:
+    for name, days in (("new-old", 2), ("unsealed", 2), ("new-young", 0)):
+        place = runtimes() / name
+        (place / "runtime").mkdir(parents=True)
+        before = place.stat().st_mtime - days * 24 * 3600
+        os.utime(place, (before, before))
+    provide(source, PIN, LINUX, tmp_path / "first", context)
+    names = {path.name for path in runtimes().iterdir()}
+    assert "new-young" in names
+    assert not names & {"new-old", "unsealed"}

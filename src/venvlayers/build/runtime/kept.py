@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,8 @@ _FORMAT = 1
 _MOST = 6
 """As many are kept: those that were used last. Each takes 60 to 200 MB."""
 _SEAL = ".seal"
+_A_DAY = 24 * 3600
+"""In seconds; what is younger without a seal may still be written."""
 
 
 def provide(
@@ -98,8 +101,12 @@ class _Kept:
 
 
 def _forget_unused(directory: Path) -> None:
-    """Remove all but those that were used last."""
+    """Remove all but those that were used last, and what killed processes left."""
     seals = sorted(directory.glob(f"*{_SEAL}"), key=lambda path: path.stat().st_mtime_ns)
     for seal in seals[:-_MOST]:
         seal.unlink(missing_ok=True)
         remove_tree(seal.with_suffix(""))
+    for place in directory.iterdir():
+        unsealed = place.is_dir() and not place.with_name(f"{place.name}{_SEAL}").is_file()
+        if unsealed and time.time() - place.stat().st_mtime > _A_DAY:
+            remove_tree(place)
