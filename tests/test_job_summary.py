@@ -62,5 +62,5 @@ def test_a_page_that_cannot_be_written_is_a_warning(published_project: Project, 
     messages = Messages()
     outcome = run(published_project, messages=messages, tag_outputs=True)
     assert len(outcome.published) == 3
-    (warning,) = [text for _kind, text in messages.lines]
+    (warning,) = messages.of_work
     assert warning.startswith("GITHUB_STEP_SUMMARY cannot be written to: Is a directory")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from venvlayers.deploy.unpack import unpack
 from venvlayers.errors import (
     BuildError,
+    CacheError,
     LockError,
     Problem,
     PublishError,
@@ -33,6 +34,7 @@ from venvlayers.workflow.status import StackStatus, planned_status, stack_status
 
 __all__ = [
     "BuildError",
+    "CacheError",
     "Choice",
     "Goal",
     "Kind",
