@@ -82,6 +82,7 @@ def test_extended_headers_only_where_needed(tmp_path: Path) -> None:
     "name",
     [
         *("with space", "gr\u00fc\u00df", "n" * 90, "n" * 91, "n" * 92, "n" * 150),
+        *(f"{'x' * 230}/{'y' * n}" for n in (*range(240, 255), 100)),
         *("/".join(["deep" * 20] * 5), "new\nline", "\u65e5\u672c\u8a9e" * 20, "tab\t", "q?*"),
     ],
 )

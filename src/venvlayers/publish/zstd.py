@@ -35,7 +35,7 @@ DEFAULT_LEVEL = 6
 _WINDOW_LOG = 25
 _JOB_SIZE = 8 << 20  # at most this much of a frame is compressed as one piece of work
 _OVERLAP_LOG = 6  # besides long-distance matches, a piece sees an eighth of a window before it
-_MEMORY = 176_000_000  # for everything that is compressed at the same time, besides windows
+_MEMORY = 210_000_000  # for everything that is compressed at the same time, besides windows
 _LEVELS = range(1, zstandard.MAX_COMPRESSION_LEVEL + 1)
 _AHEAD = 2  # frames that are looked for meanwhile, for each thread
 
