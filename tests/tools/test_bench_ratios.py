@@ -183,6 +183,16 @@ def test_the_page_gets_a_column_for_each_stack(tmp_path: Path) -> None:
     assert text.endswith("after\n")
 
 
+def test_the_page_has_shares_of_goals_that_a_stack_has() -> None:
+    """Five layers are what the goal for starts speaks of, and only one stack has them."""
+    results = {name: measured(name, start=[0.023], nothing_to_do=[0.15]) for name in STACKS}
+    for result in results.values():
+        result.add("start, plain", Run(wall=0.020))
+    lines = tables.markdown(results).splitlines()
+    assert "| what layers add to a start | its goal, 2.0 ms | 1.50 |  |  | 1 |" in lines
+    assert "| nothing to do | its goal, 300.0 ms | 0.50 | 0.50 | 0.50 | 1 |" in lines
+
+
 def test_a_page_without_a_place_for_ratios_is_an_error(tmp_path: Path) -> None:
     page = tmp_path / "performance.md"
     page.write_text("nothing\n", "utf-8")

@@ -79,17 +79,19 @@ def markdown(results: Mapping[str, StackResult]) -> str:
 
 
 def _amount_lines(columns: list[StackResult]) -> Iterator[str]:
-    """Yield the rows of what is no ratio, of what has a goal: how much of that it is."""
+    """Yield the rows of what is no ratio, where there is a goal: how much of that it is."""
     found = [{amount.what: amount for amount in amounts(result)} for result in columns]
     for what in dict.fromkeys(what for column in found for what in column):
-        goal = max((column[what].goal or 0 for column in found if what in column), default=0)
-        if goal:
-            units = {column[what].unit for column in found if what in column}
-            text = _quantity(goal, units.pop())
-            cells = [
-                _number(column[what].value / goal) if what in column else "" for column in found
-            ]
-            yield " | ".join((what, f"its goal, {text}", *cells, "1"))
+        goals = {amount.goal: amount.unit for column in found if (amount := column.get(what))}
+        for goal, unit in goals.items():
+            if goal is None:
+                continue
+            cells = [_share(column.get(what)) for column in found]
+            yield " | ".join((what, f"its goal, {_quantity(goal, unit)}", *cells, "1"))
+
+
+def _share(amount: Amount | None) -> str:
+    return _number(amount.value / amount.goal) if amount and amount.goal else ""
 
 
 def _cell(ratio: Ratio, result: StackResult) -> str:
