@@ -221,6 +221,8 @@ def bench(session: nox.Session) -> None:
     # Environments of Hatch are a plugin of Hatch's own process, and the command is measured.
     (wheel,) = Path(_wheels(session)).glob("*.whl")
     session.install(str(wheel), "matplotlib>=3.9")
+    # In an environment that is used again, the same version would count as installed.
+    session.install("--force-reinstall", "--no-deps", str(wheel))
     session.run("python", "tools/bench", "--wheels", _wheels(session), *session.posargs)
 
 
