@@ -37,6 +37,11 @@ def test_what_was_measured_once_is_compared_with_the_median() -> None:
     assert compared.spread == pytest.approx(1.5)
 
 
+def test_of_many_turns_the_worst_tenth_is_no_spread() -> None:
+    assert Compared.of([1.0] * 18 + [1.2, 9.0], [1.0] * 20).spread == 1.0
+    assert Compared.of([1.0] * 17 + [1.2, 9.0, 9.0], [1.0] * 20).spread == 1.2
+
+
 def test_a_ratio_of_what_was_not_measured_is_none() -> None:
     assert Ratio(ours="publish", limit="tar | xz -6").of(measured(publish=[1.0])) is None
     assert Ratio(ours="archives", limit="xz", is_size=True).of(measured()) is None

@@ -2,7 +2,7 @@
 
 A tolerance is a factor. It is the larger of the ratio's floor, and the worst single round
 of the runs that were committed, compared with their median, rounded up to a twentieth: a run
-that fails has a median that is worse than every single round was.
+that fails has a median that is worse than single rounds were.
 """
 
 from __future__ import annotations

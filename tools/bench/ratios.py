@@ -6,6 +6,7 @@ and its limit ran next to each other; the median of those ratios is the ratio.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -84,7 +85,8 @@ class Compared:
         value: The ratio.
         ours: The median of what is compared, in seconds or bytes.
         limit: The median of what it is compared with.
-        spread: How much larger than the ratio that of a single round was, as a factor.
+        spread: How much larger than the ratio that of a single round was, as a factor; where
+            there are ten and more, the worst tenth of them is left out.
     """
 
     value: float
@@ -101,7 +103,12 @@ class Compared:
             middle = max(median(limit), 1e-9)
             each = [one / middle for one in ours]
         value = median(each)
-        return cls(value=value, ours=median(ours), limit=median(limit), spread=max(each) / value)
+        return cls(
+            value=value,
+            ours=median(ours),
+            limit=median(limit),
+            spread=sorted(each)[math.ceil(0.9 * len(each)) - 1] / value,
+        )
 
 
 def _walls(runs: Sequence[Run]) -> list[float]:
