@@ -30,7 +30,7 @@ from venvlayers.files import sha256_file
 from venvlayers.layout import Layout
 from venvlayers.plan import Goal, Need
 from venvlayers.platforms import PythonVersion, host_platform
-from venvlayers.publish.contents import EPOCH
+from venvlayers.publish.format import EPOCH
 from venvlayers.report import Kind
 from venvlayers.workflow import LockPolicy, Outcome, Request, clean, preview
 from venvlayers.workflow.outcome import summary

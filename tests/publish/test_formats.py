@@ -30,8 +30,8 @@ from venvlayers.platforms import PLATFORMS
 from venvlayers.plugins import archive_formats, plugin_manager
 from venvlayers.publish import canonical_tar, deflate, tars, zips
 from venvlayers.publish.canonical_tar import tar_parts
-from venvlayers.publish.contents import EPOCH, LayerContents, plan_contents
-from venvlayers.publish.format import ArchiveFormat, WrittenArchive, best_level
+from venvlayers.publish.contents import LayerContents, plan_contents
+from venvlayers.publish.format import EPOCH, ArchiveFormat, WrittenArchive, best_level
 from venvlayers.publish.frames import KnownFrames
 from venvlayers.publish.outputs import Outputs
 from venvlayers.publish.publish import Kept, publish

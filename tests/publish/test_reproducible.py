@@ -14,7 +14,8 @@ import pytest
 from support.compare import assert_same_archives, tar_bytes
 from support.layers import SMALL_FILES, FileContent, Link, make_layer, write_files
 from venvlayers.build.model import LayerEnvironment
-from venvlayers.publish.contents import EPOCH, plan_contents
+from venvlayers.publish.contents import plan_contents
+from venvlayers.publish.format import EPOCH
 from venvlayers.publish.frames import KnownFrames
 from venvlayers.publish.zstd import ZstdTar
 

@@ -20,13 +20,13 @@ from venvlayers.cloning import Copier
 from venvlayers.errors import PublishError
 from venvlayers.files import os_reason, replace_directory
 from venvlayers.publish.contents import (
-    EPOCH,
     Entry,
     EntryKind,
     LayerContents,
     altered,
     plan_contents,
 )
+from venvlayers.publish.format import EPOCH
 from venvlayers.report import Progress, Reporter
 from venvlayers.transaction import staging_directory
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from venvlayers.build.chain import LAYER_CONFIG
 from venvlayers.files import json_text, remove_tree, sealed, write_text
-from venvlayers.publish.contents import EPOCH
+from venvlayers.publish.format import EPOCH
 from venvlayers.publish.manifest import file_name, listed_entries, manifest_path, metadata_path
 from venvlayers.publish.metadata import Metadata
 from venvlayers.publish.outputs import Packable

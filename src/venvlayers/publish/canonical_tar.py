@@ -16,9 +16,7 @@ from dataclasses import dataclass
 
 from venvlayers.errors import PublishError
 from venvlayers.publish.contents import LARGE, Entry, EntryKind, Group, LayerContents, altered
-
-VERSION = 1
-"""Of the canonical form: another one makes other bytes of the same contents."""
+from venvlayers.publish.format import VERSION
 
 END_GROUP = ".end"
 """Name of the last part, the end-of-archive blocks.

@@ -22,13 +22,11 @@ from pathlib import Path
 from venvlayers.build.model import Distribution, LayerEnvironment
 from venvlayers.errors import PublishError
 from venvlayers.files import walk_sorted
+from venvlayers.publish.format import EPOCH
 from venvlayers.publish.links import link_destination
 
 OWN_GROUP = "."
 """Name of the group of what no distribution owns; no distribution can be called so."""
-
-EPOCH = 1580601600
-"""2020-02-02, the time of everything unless told otherwise: what hatchling gives to wheels."""
 
 LARGE = 32 << 20
 """Files from this size on are packed so that what they compress to is known by their content alone,

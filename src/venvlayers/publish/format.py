@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from venvlayers.publish.contents import LayerContents
     from venvlayers.publish.frames import KnownFrames
 
+VERSION = 1
+"""Of the canonical form of a tar: another one makes other bytes of the same contents."""
+
+EPOCH = 1580601600
+"""2020-02-02, the time of everything unless told otherwise: what hatchling gives to wheels."""
+
 Codec = Mapping[str, str | int]
 """How an archive was compressed: all that decides about its bytes, besides what is in it."""
 

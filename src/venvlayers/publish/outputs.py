@@ -16,9 +16,7 @@ from typing import Protocol
 from venvlayers.errors import PublishError
 from venvlayers.files import json_text
 from venvlayers.platforms import PLATFORMS, Platform
-from venvlayers.publish.canonical_tar import VERSION
-from venvlayers.publish.contents import EPOCH
-from venvlayers.publish.format import ArchiveFormat
+from venvlayers.publish.format import EPOCH, VERSION, ArchiveFormat
 from venvlayers.publish.manifest import (
     METADATA_DIR,
     checksum,

@@ -15,11 +15,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from venvlayers.errors import PublishError
-from venvlayers.publish.canonical_tar import TarPart, tar_parts
-from venvlayers.publish.contents import LayerContents
 from venvlayers.publish.deflate import (
     DEFAULT_LEVEL,
     LEVELS,
@@ -29,8 +27,11 @@ from venvlayers.publish.deflate import (
     sample,
 )
 from venvlayers.publish.format import Codec, Frame, WrittenArchive, check_level
-from venvlayers.publish.frames import KnownFrames
-from venvlayers.publish.ordered import Ordered
+
+if TYPE_CHECKING:
+    from venvlayers.publish.canonical_tar import TarPart
+    from venvlayers.publish.contents import LayerContents
+    from venvlayers.publish.frames import KnownFrames
 
 _MEMORY = 180 << 20  # for everything that is compressed at the same time
 
@@ -79,6 +80,10 @@ class _PieceTar(ABC):
         frames: KnownFrames,
     ) -> WrittenArchive:
         """Pack *contents* into *place*; see `ArchiveFormat.write`."""
+        # Late: a run in which nothing is to be done asks for the codec alone.
+        from venvlayers.publish.canonical_tar import tar_parts  # noqa: PLC0415
+        from venvlayers.publish.ordered import Ordered  # noqa: PLC0415
+
         del frames  # these are made when smallest or plainest is wanted, not when fastest is
         codec = self.codec(level)
         with place.open("xb") as file:

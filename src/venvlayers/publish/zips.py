@@ -18,15 +18,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from venvlayers.files import sha256_file
-from venvlayers.publish.canonical_tar import TarPiece, rechunked, tar_parts
-from venvlayers.publish.contents import EntryKind, LayerContents
 from venvlayers.publish.deflate import DEFAULT_LEVEL, LEVELS, deflate, deflate_codec
 from venvlayers.publish.format import Codec, WrittenArchive, check_level
-from venvlayers.publish.frames import KnownFrames
-from venvlayers.publish.ordered import Ordered
+
+if TYPE_CHECKING:
+    from venvlayers.publish.canonical_tar import TarPiece
+    from venvlayers.publish.contents import LayerContents
+    from venvlayers.publish.frames import KnownFrames
+    from venvlayers.publish.ordered import Ordered
 
 LARGEST = 0xFFFFFFFF
 """What 32 bits hold; more needs the ZIP64 extension (APPNOTE 4.3.9, 4.5.3)."""
@@ -44,11 +46,7 @@ _UTF8_NAME = 1 << 11
 _MSDOS_DIRECTORY = 0x10
 _PLAIN_VERSION, _ZIP64_VERSION = 20, 45
 _ROOM_TO_GROW = 1 << 24  # deflate makes the worst of 4 GB larger by a fraction of this
-_KINDS = {
-    EntryKind.DIRECTORY: stat.S_IFDIR,
-    EntryKind.FILE: stat.S_IFREG,
-    EntryKind.SYMLINK: stat.S_IFLNK,
-}
+_KINDS = {"directory": stat.S_IFDIR, "file": stat.S_IFREG, "symlink": stat.S_IFLNK}
 
 
 class Zip:
@@ -81,6 +79,10 @@ class Zip:
         frames: KnownFrames,
     ) -> WrittenArchive:
         """Pack *contents* into *place*; see `ArchiveFormat.write`."""
+        # Late: a run in which nothing is to be done asks for the codec alone.
+        from venvlayers.publish.canonical_tar import tar_parts  # noqa: PLC0415
+        from venvlayers.publish.ordered import Ordered  # noqa: PLC0415
+
         del frames  # a zip is not made of them
         codec = self.codec(level)
         with place.open("xb") as file:
@@ -106,6 +108,8 @@ def _write_member(entry: _ZipEntry, level: int, directory: _Directory, work: Ord
         entry.check = zlib.crc32(entry.stored)
         work.submit(0, lambda: entry.stored, partial(directory.add, entry, True))  # noqa: FBT003
         return
+    from venvlayers.publish.canonical_tar import rechunked  # noqa: PLC0415
+
     left = entry.size
     for piece in rechunked(entry.member.content(), _PIECE):
         left -= len(piece)
@@ -138,7 +142,7 @@ class _ZipEntry:
 
     @property
     def name(self) -> bytes:
-        slash = "/" if self.member.entry.kind is EntryKind.DIRECTORY else ""
+        slash = "/" if self.member.entry.kind.value == "directory" else ""
         return f"{self.member.name}{slash}".encode()
 
     @property
@@ -178,8 +182,8 @@ class _ZipEntry:
 
     def _attributes(self) -> int:
         kind = self.member.entry.kind
-        mode = _KINDS[kind] | self.member.entry.mode
-        return mode << 16 | (_MSDOS_DIRECTORY if kind is EntryKind.DIRECTORY else 0)
+        mode = _KINDS[kind.value] | self.member.entry.mode
+        return mode << 16 | (_MSDOS_DIRECTORY if kind.value == "directory" else 0)
 
 
 def _msdos_time(mtime: int) -> tuple[int, int]:

@@ -8,23 +8,18 @@ part that was compressed before is copied.
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import zstandard
 
-from venvlayers.publish.canonical_tar import TarPart, tar_parts
-from venvlayers.publish.contents import LayerContents
 from venvlayers.publish.format import Codec, WrittenArchive, check_level
-from venvlayers.publish.frames import KnownFrames
-from venvlayers.publish.zstd_output import KnownFrame, OpenFrame, Output
 
 if TYPE_CHECKING:
-    from venvlayers.cache.entry import StoredFrame
+    from venvlayers.publish.contents import LayerContents
+    from venvlayers.publish.frames import KnownFrames
 
 DEFAULT_LEVEL = 6
 """Near the knee of speed against size: docs/explanation/compression.md."""
@@ -37,7 +32,6 @@ _JOB_SIZE = 8 << 20  # at most this much of a frame is compressed as one piece o
 _OVERLAP_LOG = 6  # besides long-distance matches, a piece sees an eighth of a window before it
 _MEMORY = 210_000_000  # for everything that is compressed at the same time, besides windows
 _LEVELS = range(1, zstandard.MAX_COMPRESSION_LEVEL + 1)
-_AHEAD = 2  # frames that are looked for meanwhile, for each thread
 
 
 class ZstdTar:
@@ -79,50 +73,22 @@ class ZstdTar:
         frames: KnownFrames,
     ) -> WrittenArchive:
         """Pack *contents* into *place*; see `ArchiveFormat.write`."""
-        codec = self.codec(level)
+        # Late: a run in which nothing is to be done asks for the codec alone.
+        from venvlayers.publish.zstd_output import write_frames  # noqa: PLC0415
+
         fitting = _fitting_jobs(level)
         threads = min(self._threads, fitting)
-        spare = min(fitting - threads, threads)
-        looked_up = _looked_up(tar_parts(contents), codec, frames, threads)
-        with (
-            place.open("xb") as file,
-            ThreadPoolExecutor(threads) as pool,
-            closing(looked_up),
-            closing(Output(file, pool, threads * _JOB_SIZE, spare * _JOB_SIZE)) as output,
-        ):
-            for part, known in looked_up:
-                if known:
-                    output.take(KnownFrame(part, known))
-                    advance(part.size)
-                else:
-                    frame = OpenFrame(part, _compressor(level, threads), frames.new(part, codec))
-                    output.compress(frame, advance)
-            output.finish()
-        return output.result(place, codec)
-
-
-def _looked_up(
-    parts: Iterable[TarPart], codec: Codec, frames: KnownFrames, threads: int
-) -> Generator[tuple[TarPart, StoredFrame | None], None, None]:
-    """Yield the parts, each with what it compresses to if that is known.
-
-    To verify a frame takes longer than to copy it, so some are looked for ahead.
-    """
-    waiting: deque[tuple[TarPart, Future[StoredFrame | None]]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for part in parts:
-                waiting.append((part, pool.submit(frames.find, part, codec)))
-                if len(waiting) > _AHEAD * threads:
-                    first, found = waiting.popleft()
-                    yield first, found.result()
-            while waiting:
-                first, found = waiting.popleft()
-                yield first, found.result()
-        finally:
-            for _part, found in waiting:
-                if frame := found.result():
-                    frame.close()
+        return write_frames(
+            contents,
+            place,
+            codec=self.codec(level),
+            compressor=partial(_compressor, level, threads),
+            threads=threads,
+            most=threads * _JOB_SIZE,
+            spare=min(fitting - threads, threads) * _JOB_SIZE,
+            advance=advance,
+            frames=frames,
+        )
 
 
 def _fitting_jobs(level: int) -> int:

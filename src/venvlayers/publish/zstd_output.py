@@ -1,30 +1,100 @@
 """A file of zstd frames, written in their order while several of them are in work.
 
-Which frames there are and how they are compressed is decided in `zstd.py`.
+How they are compressed is decided in `zstd.py`, and what is in them elsewhere.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import zstandard
 
-from venvlayers.publish.canonical_tar import TarPart
+from venvlayers.publish.canonical_tar import TarPart, tar_parts
 from venvlayers.publish.format import Codec, Frame, WrittenArchive
-from venvlayers.publish.frames import NewFrame
+from venvlayers.publish.frames import KnownFrames, NewFrame
 
 if TYPE_CHECKING:
     from venvlayers.cache.entry import StoredFrame
+    from venvlayers.publish.contents import LayerContents
 
+_AHEAD = 2  # frames that are looked for meanwhile, for each thread
 _MOST_WAITING = 64  # known frames that wait for their turn have files open
 
 
-class KnownFrame:
+def write_frames(
+    contents: LayerContents,
+    place: Path,
+    *,
+    codec: Codec,
+    compressor: Callable[[], zstandard.ZstdCompressor],
+    threads: int,
+    most: int,
+    spare: int,
+    advance: Callable[[int], None],
+    frames: KnownFrames,
+) -> WrittenArchive:
+    """Write a frame for each part of the tar of *contents*; see `ArchiveFormat.write`.
+
+    Args:
+        contents: What to pack.
+        place: The new file.
+        codec: What to record, and to look for frames under.
+        compressor: Makes what compresses one frame, on *threads* threads of its own.
+        threads: How many frames may be finished, and looked for, at the same time.
+        most: The bytes of a frame that are in work at most.
+        spare: The bytes of earlier frames that may be in work while another begins.
+        advance: To be called with the bytes of the tar as they are done.
+        frames: What is known.
+    """
+    looked_up = _looked_up(tar_parts(contents), codec, frames, threads)
+    with (
+        place.open("xb") as file,
+        ThreadPoolExecutor(threads) as pool,
+        closing(looked_up),
+        closing(_Output(file, pool, most, spare)) as output,
+    ):
+        for part, known in looked_up:
+            if known:
+                output.take(_KnownFrame(part, known))
+                advance(part.size)
+            else:
+                frame = OpenFrame(part, compressor(), frames.new(part, codec))
+                output.compress(frame, advance)
+        output.finish()
+    return output.result(place, codec)
+
+
+def _looked_up(
+    parts: Iterable[TarPart], codec: Codec, frames: KnownFrames, threads: int
+) -> Generator[tuple[TarPart, StoredFrame | None], None, None]:
+    """Yield the parts, each with what it compresses to if that is known.
+
+    To verify a frame takes longer than to copy it, so some are looked for ahead.
+    """
+    waiting: deque[tuple[TarPart, Future[StoredFrame | None]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for part in parts:
+                waiting.append((part, pool.submit(frames.find, part, codec)))
+                if len(waiting) > _AHEAD * threads:
+                    first, found = waiting.popleft()
+                    yield first, found.result()
+            while waiting:
+                first, found = waiting.popleft()
+                yield first, found.result()
+        finally:
+            for _part, found in waiting:
+                if frame := found.result():
+                    frame.close()
+
+
+class _KnownFrame:
     """A frame that is copied."""
 
     def __init__(self, part: TarPart, stored: StoredFrame) -> None:
@@ -112,7 +182,7 @@ class OpenFrame:
             self.size += len(data)
 
 
-class Output:
+class _Output:
     """The file: frames in their order, while the ends of earlier ones are still compressed.
 
     A frame's last pieces of work leave cores idle. The next frame begins meanwhile, if
@@ -130,13 +200,13 @@ class Output:
         self._pool = pool
         self._most = most
         self._spare = spare
-        self._waiting: deque[KnownFrame | OpenFrame] = deque()
+        self._waiting: deque[_KnownFrame | OpenFrame] = deque()
         self._digest = hashlib.sha256()
         self._frames: list[Frame] = []
         self._size = 0
         self._tar_size = 0
 
-    def take(self, frame: KnownFrame) -> None:
+    def take(self, frame: _KnownFrame) -> None:
         """Add a frame that is known."""
         self._waiting.append(frame)
         self._write_what_is_ready()
@@ -200,7 +270,7 @@ class Output:
         )
         self._tar_size += part.size
 
-    def _write(self, frame: KnownFrame | OpenFrame) -> None:
+    def _write(self, frame: _KnownFrame | OpenFrame) -> None:
         for data in frame.ready():
             self._file.write(data)
             self._digest.update(data)
