@@ -215,8 +215,8 @@ MOMENTS = (
 
 
 def content(project: Project) -> dict[str, str]:
-    """Return what a project's layers consist of, as its manifest says."""
-    return {name: layer["content_hash"] for name, layer in layers(project.dist).items()}
+    """Return what a project's archives are, as its manifest says."""
+    return {name: layer["archive_hashes"]["sha256"] for name, layer in layers(project.dist).items()}
 
 
 def expect_whole(project: Project) -> None:
