@@ -6,7 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +20,9 @@ from venvlayers.build.record import recorded_hash
 from venvlayers.cache.store import FrameStore
 from venvlayers.errors import PublishError
 from venvlayers.publish.contents import LARGE, plan_contents
-from venvlayers.publish.format import WrittenArchive
+from venvlayers.publish.format import ArchiveFormat, WrittenArchive
 from venvlayers.publish.frames import KnownFrames
+from venvlayers.publish.tars import GzipTar, PlainTar, XzTar
 from venvlayers.publish.zstd import ZstdTar
 
 PACKAGES = 5
@@ -47,14 +48,20 @@ def told(env: LayerEnvironment) -> Iterator[object]:
             name: recorded_hash(hashlib.sha256((env.path / name).read_bytes()))
             for name in one.files
         }
-        yield replace(one, hashes=hashes)
+        sizes = {name: (env.path / name).stat().st_size for name in one.files}
+        yield replace(one, hashes=hashes, sizes=sizes)
 
 
 def pack(
-    env: LayerEnvironment, place: Path, frames: KnownFrames | None = None, *, level: int = 3
+    env: LayerEnvironment,
+    place: Path,
+    frames: KnownFrames | None = None,
+    *,
+    level: int = 3,
+    format_: ArchiveFormat | None = None,
 ) -> WrittenArchive:
     place.unlink(missing_ok=True)
-    return ZstdTar(threads=2).write(
+    return (format_ or ZstdTar(threads=2)).write(
         plan_contents(env),
         place,
         level=level,
@@ -100,6 +107,49 @@ def test_what_is_known_is_copied_and_not_read(tmp_path: Path, store: FrameStore)
     assert plain.frames == first.frames == second.frames
     assert read == {"bin/start", "site/own.py"}, "what no RECORD tells of, for its digest"
     assert known.taken == sum(frame.tar_size for frame in first.frames) - 1024
+
+
+@pytest.mark.parametrize("make", [XzTar, GzipTar])
+def test_other_tars_are_known_as_well(
+    tmp_path: Path, store: FrameStore, make: Callable[[], ArchiveFormat]
+) -> None:
+    env = make_stack(tmp_path / "env")
+    plain = pack(env, tmp_path / "plain", format_=make())
+    first = pack(env, tmp_path / "first", KnownFrames(store), format_=make())
+    known = KnownFrames(store)
+    with opened(env.path / "site") as read:
+        second = pack(env, tmp_path / "second", known, format_=make())
+    assert plain.sha256 == first.sha256 == second.sha256
+    assert plain.frames == first.frames == second.frames
+    assert read == {"own.py"}
+    zstd = KnownFrames(store)
+    pack(env, tmp_path / "third", zstd)
+    assert (known.taken > 0, zstd.taken) == (True, 0), "a frame is of one format"
+
+
+def test_what_was_edited_by_hand_is_not_shipped(tmp_path: Path, store: FrameStore) -> None:
+    """Either what was installed is, or nothing (X9)."""
+    env = make_stack(tmp_path / "env")
+    expected = pack(env, tmp_path / "a", KnownFrames(store)).sha256
+    edited = env.path / "site" / "package2" / "b.py"
+    before = edited.read_bytes()
+    edited.write_bytes(before[::-1])
+    assert pack(env, tmp_path / "b", KnownFrames(store)).sha256 == expected
+    for stored, content in ((None, before[::-1]), (store, before + b"!")):
+        edited.write_bytes(content)
+        with pytest.raises(PublishError, match=r"site/package2/b\.py is not what was installed"):
+            pack(env, tmp_path / "c", KnownFrames(stored))
+
+
+def test_what_is_not_compressed_is_not_kept(tmp_path: Path, store: FrameStore) -> None:
+    pack(
+        make_stack(tmp_path / "env"),
+        tmp_path / "a",
+        KnownFrames(store),
+        format_=PlainTar(),
+        level=0,
+    )
+    assert entries(store) == []
 
 
 def test_only_a_package_that_changed_is_read(tmp_path: Path, store: FrameStore) -> None:

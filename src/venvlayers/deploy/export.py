@@ -108,7 +108,7 @@ def _copy_file(contents: LayerContents, entry: Entry, place: str, copier: Copier
     # After it was copied, so that nothing else than what is checked can have been. Not the copy:
     # of a clone, no byte is in the system's memory yet.
     if entry.recorded and _digest(source) != entry.sha256:
-        raise altered(contents, entry)
+        raise altered(contents.layer, contents.root, entry)
     os.chmod(place, 0o755 if entry.executable else 0o644)  # noqa: PTH101
 
 

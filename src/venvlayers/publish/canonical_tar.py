@@ -212,7 +212,7 @@ def _content(contents: LayerContents, entry: Entry) -> Iterator[bytes]:
         ) from error
     is_same = digest.hexdigest() == entry.sha256
     if not changed and not is_same and entry.recorded:
-        raise altered(contents, entry)
+        raise altered(contents.layer, contents.root, entry)
     if changed or not is_same:
         raise PublishError(
             f"{contents.layer}: {entry.path} changed while it was packed",

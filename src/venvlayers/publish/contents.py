@@ -178,11 +178,11 @@ def plan_contents(environment: LayerEnvironment, epoch: int = EPOCH) -> LayerCon
     )
 
 
-def altered(contents: LayerContents, entry: Entry) -> PublishError:
-    """Return the error that a file is not what its `RECORD` says."""
+def altered(layer: str, root: Path, entry: Entry) -> PublishError:
+    """Return the error that a file of *layer*, in *root*, is not what its `RECORD` says."""
     return PublishError(
-        f"{contents.layer}: {entry.path} is not what was installed",
-        hint=f"something wrote to it; remove {contents.root}, and it is made anew",
+        f"{layer}: {entry.path} is not what was installed",
+        hint=f"something wrote to it; remove {root}, and it is made anew",
     )
 
 
@@ -200,6 +200,8 @@ def _owned(environment: LayerEnvironment, entries: list[Entry]) -> Iterator[_Own
         if entry.kind is EntryKind.DIRECTORY:
             yield OWN_GROUP, entry
         elif owner:
+            if owner.sizes.get(entry.path, entry.size) != entry.size:
+                raise altered(environment.env_name, environment.path, entry)
             yield owner.name, _with_recorded(entry, owner.hashes.get(entry.path, ""))
         elif entry.kind is EntryKind.SYMLINK:
             yield OWN_GROUP, entry

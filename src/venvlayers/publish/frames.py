@@ -11,7 +11,7 @@ import hashlib
 import json
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from venvlayers.report import Kind, Reporter, silent
 
@@ -93,14 +93,21 @@ class NewFrame:
             except OSError as error:
                 self._give_up(error)
 
-    def keep(self) -> None:
-        """Let others find the frame, which is complete."""
+    def keep(self, rest: bytes = b"") -> None:
+        """Let others find the frame, which is complete with *rest*."""
+        self.write(rest)
         if self.writer:
             try:
                 self.writer.commit({"tar_size": self.tar_size}).close()
             except OSError as error:
                 self._give_up(error)
             self.writer = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.discard()
 
     def discard(self) -> None:
         """Forget the frame, if it was not kept."""

@@ -12,7 +12,8 @@ import hashlib
 import lzma
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -29,9 +30,11 @@ from venvlayers.publish.deflate import (
 from venvlayers.publish.format import Codec, Frame, WrittenArchive, check_level
 
 if TYPE_CHECKING:
+    from venvlayers.cache.entry import StoredFrame
     from venvlayers.publish.canonical_tar import TarPart
     from venvlayers.publish.contents import LayerContents
-    from venvlayers.publish.frames import KnownFrames
+    from venvlayers.publish.frames import KnownFrames, NewFrame
+    from venvlayers.publish.ordered import Ordered
 
 _MEMORY = 180 << 20  # for everything that is compressed at the same time
 
@@ -51,8 +54,14 @@ _XZ_NICE_LENGTH = {7: 96, 8: 160, 9: 273}
 class _PieceTar(ABC):
     """A tar whose pieces are compressed on their own; the subclasses say how."""
 
+    name: str
+    """Of the format."""
+
     piece: int
     """The most bytes of the tar that are compressed as one."""
+
+    is_worth_keeping = True
+    """Whether what a part compresses to is kept for the next time."""
 
     def __init__(self, *, threads: int | None = None) -> None:
         self._threads = threads
@@ -82,22 +91,42 @@ class _PieceTar(ABC):
         """Pack *contents* into *place*; see `ArchiveFormat.write`."""
         # Late: a run in which nothing is to be done asks for the codec alone.
         from venvlayers.publish.canonical_tar import tar_parts  # noqa: PLC0415
+        from venvlayers.publish.frames import KnownFrames  # noqa: PLC0415
         from venvlayers.publish.ordered import Ordered  # noqa: PLC0415
 
-        del frames  # these are made when smallest or plainest is wanted, not when fastest is
         codec = self.codec(level)
-        with place.open("xb") as file:
+        known_as = {"format": self.name, **codec}
+        used = frames if self.is_worth_keeping else KnownFrames()
+        with place.open("xb") as file, ExitStack() as opened:
             output = _Output(file)
             with Ordered(_MEMORY, self._threads) as work:
-                for part, piece in self._pieces(tar_parts(contents)):
-                    cost = self.cost(level, len(piece))
-                    compress = partial(self.compress, level, piece)
-                    work.submit(cost, compress, partial(output.write, part))
-                    advance(len(piece))
+                for part in tar_parts(contents):
+                    if known := used.find(part, known_as):
+                        _copy(known, work, output.to(part))
+                        advance(part.size)
+                    else:
+                        new = opened.enter_context(used.new(part, known_as))
+                        self._compress(part, level, work, output.to(part, new), advance)
+                        work.submit(0, bytes, new.keep)
         return output.result(place, codec)
 
-    def _pieces(self, parts: Iterable[TarPart]) -> Iterator[tuple[TarPart, bytes]]:
-        return ((part, piece) for part in parts for piece in part.chunks(self.piece))
+    def _compress(
+        self,
+        part: TarPart,
+        level: int,
+        work: Ordered,
+        then: Callable[[bytes], None],
+        advance: Callable[[int], None],
+    ) -> None:
+        for piece in part.chunks(self.piece):
+            work.submit(self.cost(level, len(piece)), partial(self.compress, level, piece), then)
+            advance(len(piece))
+
+
+def _copy(known: StoredFrame, work: Ordered, then: Callable[[bytes], None]) -> None:
+    with known:
+        for data in known.chunks():
+            work.submit(len(data), partial(bytes, data), then)
 
 
 class PlainTar(_PieceTar):
@@ -107,6 +136,7 @@ class PlainTar(_PieceTar):
     suffix = ".tar"
     default_level = best_level = 0
     piece = 1 << 20
+    is_worth_keeping = False
 
     def codec(self, level: int) -> Codec:
         """Return that nothing is compressed.
@@ -214,12 +244,19 @@ class _Output:
         self._size = 0
         self._begun: list[tuple[TarPart, int]] = []
 
-    def write(self, part: TarPart, data: bytes) -> None:
-        if not self._begun or self._begun[-1][0] is not part:
-            self._begun.append((part, self._size))
-        self._file.write(data)
-        self._digest.update(data)
-        self._size += len(data)
+    def to(self, part: TarPart, new: NewFrame | None = None) -> Callable[[bytes], None]:
+        """Return what writes more of a part, and to its new frame too."""
+
+        def write(data: bytes) -> None:
+            if not self._begun or self._begun[-1][0] is not part:
+                self._begun.append((part, self._size))
+            self._file.write(data)
+            self._digest.update(data)
+            self._size += len(data)
+            if new:
+                new.write(data)
+
+        return write
 
     def result(self, place: Path, codec: Codec) -> WrittenArchive:
         return WrittenArchive(
