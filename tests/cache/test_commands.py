@@ -63,6 +63,8 @@ def filled() -> FrameStore:
     local_record().write_text("{}")
     (cache_directory() / "verified").mkdir()
     (cache_directory() / "verified" / ("0" * 64)).touch()
+    (cache_directory() / "headers").mkdir()
+    (cache_directory() / "headers" / ("0" * 64)).write_bytes(bytes(20))
     return store
 
 
@@ -102,6 +104,7 @@ def test_what_is_there_is_shown(filled: FrameStore) -> None:
         "frames: 6, 601.3 kB (at most 400.0 kB)",
         "python-downloads: 1, 5.0 kB (interpreters that were fetched)",
         "local-pythons.json: 1, 2 B (which Pythons this machine has)",
+        "headers: 1, 20 B (what libraries of packages need)",
         "verified: 1, 0 B (which files of uv's cache were read)",
         "frames/v2: 1, 10 B (frames of another release)",
         "not ours: notes.txt",
@@ -151,6 +154,7 @@ def test_wrong_usage(
 
 def test_cleaning_removes_all_of_ours(filled: FrameStore) -> None:
     (cache_directory() / ".local-pythons.json.killed").touch()
+    (cache_directory() / "headers" / f".{'0' * 64}.ab_12xyz").touch()
     freed = said("clean", run=apart)["freed"]
     assert freed > 600_000
     assert not cache_directory().exists()
@@ -158,7 +162,15 @@ def test_cleaning_removes_all_of_ours(filled: FrameStore) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["notes.txt", "frames/mine", "frames/v1/mine", "frames/v1/ab/mine", "verified/mine"]
+    "name",
+    [
+        "notes.txt",
+        "frames/mine",
+        "frames/v1/mine",
+        "frames/v1/ab/mine",
+        "verified/mine",
+        "headers/mine",
+    ],
 )
 def test_cleaning_takes_nothing_that_is_not_ours(filled: FrameStore, name: str) -> None:
     place = cache_directory() / name

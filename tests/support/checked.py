@@ -10,6 +10,7 @@ from typing import Any
 from support.layers import FileContent, make_layer
 from venvlayers.build.model import Distribution
 from venvlayers.check.check import check_together, look
+from venvlayers.check.headers import Headers
 from venvlayers.check.model import CheckedLayer, Report, Severity
 from venvlayers.platforms import PLATFORMS
 from venvlayers.spec.kinds import LayerKind
@@ -73,7 +74,8 @@ def _distribution(name: str, files: Mapping[str, bytes]) -> Distribution:
 
 def report_on(layer: CheckedLayer, *lower: CheckedLayer) -> Report:
     """Check a layer with those below it."""
-    return check_together(look(layer), [look(below) for below in lower])
+    headers = Headers()
+    return check_together(look(layer, headers), [look(below, headers) for below in lower])
 
 
 def found(layer: CheckedLayer, *lower: CheckedLayer) -> list[tuple[str, str, str]]:

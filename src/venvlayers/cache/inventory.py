@@ -17,10 +17,13 @@ OTHERS = {
     "python-downloads": "interpreters that were fetched",
     "local-pythons.json": "which Pythons this machine has",
     "runtimes": "interpreters that were made relocatable",
+    "headers": "what libraries of packages need",
     "verified": "which files of uv's cache were read",
 }
 """What is kept besides frames, by name, and what it is."""
 
+_HEADER = re.compile(rf"{KEY.pattern}|\.{KEY.pattern}\..{{8}}", re.ASCII)
+"""With what a killed write leaves."""
 _FORMAT_NAME = re.compile(r"v\d+", re.ASCII)
 
 
@@ -83,6 +86,7 @@ def _foreign(root: Path) -> Iterator[str]:
         elif name != PARTIAL:
             yield f"{frames}/{name}"
     yield from _others(root, "verified", KEY)
+    yield from _others(root, "headers", _HEADER)
 
 
 def _others(root: Path, name: str, known: re.Pattern[str]) -> Iterator[str]:

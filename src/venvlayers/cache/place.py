@@ -40,6 +40,11 @@ def verified_files() -> Path:
     return cache_directory() / "verified"
 
 
+def known_headers() -> Path:
+    """Return the directory that remembers what binaries said (`venvlayers.check.headers`)."""
+    return cache_directory() / "headers"
+
+
 def runtimes() -> Path:
     """Return the directory of runtimes that were made before (`venvlayers.build.runtime.kept`)."""
     return cache_directory() / "runtimes"

@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 
 from venvlayers.build.model import LayerEnvironment
+from venvlayers.check.headers import Headers
 from venvlayers.check.hiding import Provided, check_hiding
 from venvlayers.check.inspection import Inspection, inspect
 from venvlayers.check.libraries import Needs, check_libraries, find_needs
@@ -54,13 +55,17 @@ class Looked:
         return replace(self, inspection=replace(self.inspection, layer=layer))
 
 
-def look(layer: CheckedLayer) -> Looked:
+def look(layer: CheckedLayer, headers: Headers) -> Looked:
     """Look at a layer by itself.
+
+    Args:
+        layer: The layer.
+        headers: What is known of binaries.
 
     Raises:
         OSError: Something in it cannot be read.
     """
-    inspection = inspect(layer)
+    inspection = inspect(layer, headers)
     needs = find_needs(inspection)
     found = [
         *check_modules(inspection),

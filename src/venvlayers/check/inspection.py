@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from venvlayers.build.model import Distribution
-from venvlayers.check.binary import Binary, Format, UnreadableError
+from venvlayers.check.binary import Binary, Format
 from venvlayers.check.extensions import Extension, find_extensions
+from venvlayers.check.headers import Headers
 from venvlayers.check.model import CheckedLayer
-from venvlayers.check.reading import exports_module, read_binary
+from venvlayers.check.reading import exports_module
 from venvlayers.platforms import Platform
 from venvlayers.spec.kinds import LayerKind
 from venvlayers.spec.names import normalised
@@ -125,24 +126,22 @@ def package_name(distribution: Distribution) -> str:
     return normalised(distribution.name)
 
 
-def inspect(layer: CheckedLayer) -> Inspection:
+def inspect(layer: CheckedLayer, headers: Headers) -> Inspection:
     """Look at everything in an environment.
+
+    Args:
+        layer: The layer.
+        headers: What is known of binaries.
 
     Raises:
         OSError: Something cannot be read.
     """
     root = os.fspath(layer.environment.path)
     sizes, links = _listed(root)
-    binaries: dict[str, tuple[Binary, ...]] = {}
-    damaged: dict[str, str] = {}
-    for path in _candidates(sizes, layer.environment.platform):
-        try:
-            parts = read_binary(f"{root}/{path}")
-        except UnreadableError as error:
-            damaged[path] = str(error)
-        else:
-            if parts:
-                binaries[path] = parts
+    candidates = _candidates(sizes, layer.environment.platform)
+    found = headers.of(root, candidates, layer.environment.distributions)
+    binaries = {path: parts for path, parts in found.items() if parts and isinstance(parts, tuple)}
+    damaged = {path: reason for path, reason in found.items() if isinstance(reason, str)}
     return Inspection(layer, sizes, links, binaries, damaged)
 
 

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 
 from venvlayers.build.environment import Order
 from venvlayers.build.model import LayerEnvironment
+from venvlayers.cache.place import known_headers
 from venvlayers.check.check import Looked, check_together, look, require_sound
+from venvlayers.check.headers import Headers
 from venvlayers.check.model import CheckedLayer, Report, Severity
 from venvlayers.check.reports import is_about, recorded_report
 from venvlayers.files import json_text, write_text
@@ -67,7 +69,7 @@ def check_chains(
 def _look(run: Run, order: Order, environment: LayerEnvironment) -> Looked:
     places = (run.layout.build_dir, run.layout.build_dir.resolve())
     traces = tuple(dict.fromkeys(map(os.fspath, places)))
-    return look(CheckedLayer.of(environment, order.layer, traces))
+    return look(CheckedLayer.of(environment, order.layer, traces), Headers(known_headers()))
 
 
 def _say(run: Run, report: Report, seconds: float) -> None:

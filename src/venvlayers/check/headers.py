@@ -1,0 +1,164 @@
+"""What binaries say of themselves, remembered for every distribution that was read once.
+
+It follows from their bytes, and a `RECORD` names those by their hashes, which were compared
+when they were installed. What no `RECORD` has a hash of (an interpreter) is read each time.
+Only a memory: it may be deleted at any time, and then everything is read again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from venvlayers.build.model import Distribution
+from venvlayers.cache.place import make_private
+from venvlayers.check.binary import Binary, Format, UnreadableError
+from venvlayers.check.reading import read_binary
+from venvlayers.files import remove_tree, write_text
+
+_FORMAT = 1
+"""Raised when a newer release reads something else in the same bytes."""
+_MOST = 2_000
+"""So many distributions are remembered; a machine with more than that forgets them all."""
+_LONGEST = 4_000_000
+"""Bytes of one distribution's; 800 libraries of Qt take 250,000."""
+
+Header = tuple[Binary, ...] | str
+"""What a file says of itself, once for each machine; or what is wrong with it."""
+
+
+def read_header(path: str) -> Header:
+    """Return what a program file says of itself.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    try:
+        return read_binary(path)
+    except UnreadableError as error:
+        return str(error)
+
+
+class Headers:
+    """A directory with a file for each distribution whose binaries were read.
+
+    Args:
+        directory: Where; made when there is something to remember. None remembers nothing.
+    """
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self._directory = directory
+
+    def of(
+        self, root: str, paths: Iterable[str], distributions: Iterable[Distribution]
+    ) -> dict[str, Header]:
+        """Return what files say of themselves, by path, reading what is not remembered.
+
+        Args:
+            root: The environment.
+            paths: The files, relative to it, with ``/``.
+            distributions: What is installed there, whose files are as recorded.
+
+        Raises:
+            OSError: Something cannot be read.
+        """
+        wanted = dict.fromkeys(paths)
+        known: dict[str, Header] = {}
+        for distribution in distributions:
+            if self._directory is not None:
+                hashes = _hashes(distribution, set(wanted) - known.keys())
+                known |= _of_one(root, hashes, self._directory) if hashes else {}
+        return {
+            path: known[path] if path in known else read_header(f"{root}/{path}") for path in wanted
+        }
+
+
+def _hashes(distribution: Distribution, wanted: set[str]) -> dict[str, str]:
+    recorded = distribution.hashes
+    return {path: recorded[path] for path in sorted(wanted & recorded.keys())}
+
+
+def _of_one(root: str, hashes: Mapping[str, str], directory: Path) -> dict[str, Header]:
+    """Return what is remembered of files with these hashes, or else what they say now."""
+    digest = hashlib.sha256(json.dumps([_FORMAT, list(hashes.items())]).encode())
+    place = directory / digest.hexdigest()
+    found = _recalled(place)
+    if found is None:
+        found = {path: read_header(f"{root}/{path}") for path in hashes}
+        _remember(place, found)
+    return found
+
+
+def _recalled(place: Path) -> dict[str, Header] | None:
+    try:
+        seal, _, text = place.read_text("utf-8").partition("\n")
+        if seal != _seal(place.name, text):
+            return None
+        versions, entries = json.loads(text)
+        return _headers([frozenset(map(tuple, some)) for some in versions], entries)
+    except (OSError, ValueError):
+        return None
+
+
+def _remember(place: Path, found: Mapping[str, Header]) -> None:
+    directory, text = place.parent, _text(found)
+    if len(text) > _LONGEST:
+        return
+    with contextlib.suppress(OSError, ValueError):  # then it is read again
+        make_private(directory)
+        if len(os.listdir(directory)) >= _MOST:  # noqa: PTH208 - only the number
+            remove_tree(directory)
+            make_private(directory)
+        write_text(place, f"{_seal(place.name, text)}\n{text}", mode=0o600)
+
+
+def _seal(key: str, text: str) -> str:
+    """Return what a file that was cut, damaged or renamed does not begin with."""
+    return hashlib.sha256(f"{key}\n{text}".encode()).hexdigest()
+
+
+def _text(found: Mapping[str, Header]) -> str:
+    """Return headers as JSON. Many libraries need the same versions: those are listed once."""
+    versions: dict[frozenset[tuple[str, str]], int] = {}
+    entries = {
+        path: header
+        if isinstance(header, str)
+        else [_values(part, versions.setdefault(part.versions, len(versions))) for part in header]
+        for path, header in found.items()
+    }
+    listed = [sorted(some) for some in versions]
+    return json.dumps([listed, entries], ensure_ascii=False, separators=(",", ":"))
+
+
+def _values(part: Binary, versions: int) -> list[Any]:
+    return [
+        *(part.format.value, part.machine, part.name),
+        *(part.needed, part.search, part.oldest_macos, versions),
+    ]
+
+
+def _headers(
+    versions: list[frozenset[tuple[str, str]]], entries: dict[str, Any]
+) -> dict[str, Header]:
+    return {
+        path: entry if isinstance(entry, str) else tuple(_binary(part, versions) for part in entry)
+        for path, entry in entries.items()
+    }
+
+
+def _binary(values: list[Any], versions: list[frozenset[tuple[str, str]]]) -> Binary:
+    name_of_format, machine, name, needed, search, oldest_macos, number = values
+    return Binary(
+        format=Format(name_of_format),
+        machine=machine,
+        name=name,
+        needed=tuple(needed),
+        search=tuple(search),
+        versions=versions[number],
+        oldest_macos=(oldest_macos[0], oldest_macos[1]) if oldest_macos else None,
+    )
