@@ -25,7 +25,7 @@ from support.outputs import leftovers
 from support.projects import Project
 from support.stacks import Messages, run
 from support.stock import Stock
-from venvlayers.errors import BuildError, LockError, PublishError
+from venvlayers.errors import BuildError, LockError, PublishError, SelectionError
 from venvlayers.files import sha256_file
 from venvlayers.layout import Layout
 from venvlayers.plan import Goal, Need
@@ -425,6 +425,17 @@ def test_a_source_date_epoch_that_is_no_time(
     with pytest.raises(PublishError, match="SOURCE_DATE_EPOCH must be"):
         publish(published_project)
     assert manifest(published_project.dist) == before
+
+
+@pytest.mark.parametrize("goal", [Goal.BUILD, Goal.PUBLISH, Goal.EXPORT])
+def test_a_size_of_the_cache_that_is_none_is_refused_before_any_work(
+    unbuilt_project: Project, monkeypatch: pytest.MonkeyPatch, goal: Goal
+) -> None:
+    monkeypatch.setenv("VENVSTACKS_CACHE_SIZE", "much")
+    before = sorted(unbuilt_project.root.rglob("*"))
+    with pytest.raises(SelectionError, match="VENVSTACKS_CACHE_SIZE must be a size, not 'much'"):
+        run(unbuilt_project, goal)
+    assert sorted(unbuilt_project.root.rglob("*")) == before
 
 
 def test_locked_refuses_and_changes_nothing(

@@ -152,6 +152,19 @@ def test_wrong_usage(
     assert filled.usage()[0] == 6
 
 
+@pytest.mark.parametrize("command", ["info", "prune", "clean"])
+def test_what_is_no_directory_is_no_cache(tmp_path: Path, command: str) -> None:
+    place = tmp_path / "file"
+    place.write_text("mine")
+    result = cache(command, env={"VENVSTACKS_CACHE_DIR": str(place)})
+    assert (result.returncode, result.stdout) == (10, "")
+    assert result.stderr == (
+        f"error: the cache cannot be used: Not a directory: {place}\n"
+        "hint: VENVSTACKS_CACHE_DIR names another place for it\n"
+    )
+    assert place.read_text() == "mine"
+
+
 def test_cleaning_removes_all_of_ours(filled: FrameStore) -> None:
     (cache_directory() / ".local-pythons.json.killed").touch()
     (cache_directory() / "headers" / f".{'0' * 64}.ab_12xyz").touch()

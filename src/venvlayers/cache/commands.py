@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -124,10 +128,19 @@ def _failures() -> Iterator[None]:
     from venvlayers.files import os_reason  # noqa: PLC0415
 
     try:
+        _require_directory(cache_directory())
         yield
     except OSError as error:
         message = f"the cache cannot be used: {os_reason(error)}"
         raise CacheError(message, hint="VENVSTACKS_CACHE_DIR names another place for it") from error
+
+
+def _require_directory(path: Path) -> None:
+    """Refuse what is no directory: nothing can ever be kept in it. One may be missing."""
+    with suppress(FileNotFoundError):
+        if stat.S_ISDIR(path.stat().st_mode):
+            return
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
 
 
 def _print_json(**document: Any) -> None:

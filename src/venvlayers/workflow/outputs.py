@@ -23,12 +23,10 @@ def outputs(run: Run) -> Outputs:
 
     Raises:
         SpecError: There is no such format as the stack names.
-        SelectionError: There is none as the request names, or that names a level and the best,
-            or ``VENVSTACKS_CACHE_SIZE`` is no size.
+        SelectionError: There is none as the request names, or that names a level and the best.
         PublishError: It has no such level, or does not say which is its best, or
             ``SOURCE_DATE_EPOCH`` is no time.
     """
-    from venvlayers.cache.size import cache_limit  # noqa: PLC0415
     from venvlayers.publish.outputs import Outputs  # noqa: PLC0415
 
     chosen = _archive_format(run)
@@ -42,7 +40,6 @@ def outputs(run: Run) -> Outputs:
         timestamp=source_date_epoch(),
     )
     found.format.codec(found.used_level)  # refuses a level that there is not, before any work
-    cache_limit()  # and a size that is none
     return found
 
 

@@ -203,6 +203,7 @@ def start(request: Request, reporter: Reporter) -> Run:
     _warn_of_unmade(run)
     _refuse_changes(run)
     _require_distinct_names(run)
+    _require_cache_size(run)
     return run
 
 
@@ -264,3 +265,11 @@ def _require_distinct_names(run: Run) -> None:
             " or `tag-outputs` rules out",
             hint="leave that out, or publish platform by platform to a directory for each",
         )
+
+
+def _require_cache_size(run: Run) -> None:
+    """Refuse a size of the cache that is none before any work, not when it is needed."""
+    if run.request.goal >= Goal.BUILD:
+        from venvlayers.cache.size import cache_limit  # noqa: PLC0415 - planning a lock needs none
+
+        cache_limit()
