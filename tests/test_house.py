@@ -86,8 +86,17 @@ def test_exit_codes_are_distinct() -> None:
 
 def test_building_does_not_load_what_speaks_to_networks() -> None:
     """Only uv does, in its own process; `ssl` alone takes 50 ms to load."""
-    program = (
-        "import sys, venvlayers.workflow.stages; print({'ssl', 'http.client'} & {*sys.modules})"
-    )
+    for module in ("stages", "publishing"):
+        assert _loaded_by(module) & {"ssl", "http.client"} == set()
+
+
+def test_building_does_not_load_what_packs() -> None:
+    packing = {f"venvlayers.{name}" for name in ("publish.publish", "deploy.export", "cache.store")}
+    assert packing <= _loaded_by("publishing")
+    assert _loaded_by("stages") & {*packing, "venvlayers.project.wheel"} == set()
+
+
+def _loaded_by(module: str) -> set[str]:
+    program = f"import sys, venvlayers.workflow.{module}; print(*sys.modules)"
     output = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout
-    assert output.split() == [b"set()"]
+    return set(output.decode().split())

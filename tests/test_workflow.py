@@ -35,8 +35,8 @@ from venvlayers.report import Kind
 from venvlayers.workflow import LockPolicy, Outcome, Request, clean, preview
 from venvlayers.workflow.outcome import summary
 from venvlayers.workflow.outlook import make_plan
+from venvlayers.workflow.publishing import requested_manifest
 from venvlayers.workflow.run import start
-from venvlayers.workflow.stages import requested_manifest
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="local runtimes are for Linux")
 

@@ -175,7 +175,7 @@ def test_x25_what_a_killed_export_superseded_is_removed(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("venvlayers.workflow.stages.remove_superseded", killed)
+        patched.setattr("venvlayers.workflow.publishing.remove_superseded", killed)
         with pytest.raises(KeyboardInterrupt):
             run(published_project, Goal.EXPORT, output_dir=place)
     assert (place / "framework-middle@2").is_dir()

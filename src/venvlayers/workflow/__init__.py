@@ -18,7 +18,7 @@ from venvlayers.check.reports import recorded_reports
 from venvlayers.errors import BuildError, LockError
 from venvlayers.files import os_reason
 from venvlayers.guard import guarded
-from venvlayers.plan import Goal, Need, Plan, Step
+from venvlayers.plan import OUTPUT_ACTIONS, Goal, Need, Plan, Step
 from venvlayers.planning import with_lower
 from venvlayers.report import Reporter
 from venvlayers.request import LockPolicy, Request
@@ -68,12 +68,16 @@ def _done(run: Run) -> Outcome:
             return _outcome(run, plan, _in_place(run))
         _refuse(run, plan)
     from venvlayers.workflow.places import require_places  # noqa: PLC0415
-    from venvlayers.workflow.stages import carry_out, require_output_dir  # noqa: PLC0415
+    from venvlayers.workflow.stages import carry_out  # noqa: PLC0415
     from venvlayers.workflow.wheel import told_of_project  # noqa: PLC0415
 
     for one in run.each:
         require_places(one)
-        require_output_dir(one)
+    if run.request.goal in OUTPUT_ACTIONS:
+        from venvlayers.workflow.publishing import require_output_dir  # noqa: PLC0415
+
+        for one in run.each:
+            require_output_dir(one)
     with guarded(run.layout, run.spec.root, run.reporter):
         # Forgets what was in place: another build may have changed it.
         run = told_of_project(replace(run))
@@ -107,7 +111,7 @@ def requested(request: Request, reporter: Reporter) -> Metadata:
     run = start(replace(request, lock=LockPolicy.NEVER), reporter)
     plan = make_plan(run)
     _refuse_locks(plan.blocked("lock"))
-    from venvlayers.workflow.stages import requested_manifest  # noqa: PLC0415
+    from venvlayers.workflow.publishing import requested_manifest  # noqa: PLC0415
 
     found = {one.platform.name: requested_manifest(one, plan) for one in run.each}
     return {"platforms": found} if run.several else found[run.platform.name]

@@ -9,7 +9,6 @@ from venvlayers.lock.settings import build_settings
 from venvlayers.planning import with_lower
 from venvlayers.project.model import ProjectWheel
 from venvlayers.project.needs import with_wheel
-from venvlayers.project.wheel import WheelMaker, build_wheel
 from venvlayers.spec.model import LayerSpec
 from venvlayers.workflow.beside import Task
 from venvlayers.workflow.project import known_wheel, project_place
@@ -75,6 +74,8 @@ def _wheel(run: Run) -> ProjectWheel | None:
         return None
     if wheel := known_wheel(place):
         return wheel
+    from venvlayers.project.wheel import WheelMaker, build_wheel  # noqa: PLC0415 - 9 ms
+
     settings = build_settings(
         run.spec, local_wheels=run.local_wheels, use_index=run.request.use_index
     )
