@@ -233,6 +233,19 @@ def test_what_others_put_there_is_not_used(store: FrameStore) -> None:
     assert partial_files(store) == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    [b"{", b"\xff", b"[]", b"{}", b"[" * 50_000, b'{"facts": 1, "key": 1, "sha256": 1, "size": 1}'],
+    ids=lambda text: text[:10],
+)
+def test_a_description_that_proves_itself_and_says_nothing(store: FrameStore, text: bytes) -> None:
+    put(store, KEY, SMALL)
+    told = text + entry._HEAD.pack(entry._MAGIC, entry._VERSION, len(text))
+    place(store).write_bytes(SMALL + told + hashlib.sha256(told).digest())
+    assert store.find(KEY) is None
+    assert not place(store).exists()
+
+
 @pytest.mark.parametrize("payload", [SMALL, LARGE], ids=len)
 def test_an_entry_of_a_later_format_stays(store: FrameStore, payload: bytes) -> None:
     put(store, KEY, payload)

@@ -111,14 +111,14 @@ def test_the_identity_can_be_found_out_from_what_was_unpacked(tmp_path: Path) ->
 
 
 def test_a_file_of_two_distributions_belongs_to_the_first(tmp_path: Path) -> None:
-    owners = {"zeta": ("shared", "z"), "alpha": ("shared", "missing")}
+    owners = {"zeta": ("shared", "z"), "alpha": ("shared",)}
     contents = plan_contents(make_layer(tmp_path / "env", {"shared": b"", "z": b""}, owners))
     assert paths(contents, "alpha") == ["shared"]
     assert paths(contents, "zeta") == ["z"]
 
 
 def test_a_distribution_without_files_has_no_group(tmp_path: Path) -> None:
-    contents = plan_contents(make_layer(tmp_path / "env", {}, {"ghost": ("gone.py",)}))
+    contents = plan_contents(make_layer(tmp_path / "env", {}, {"ghost": ("gone.pyc",)}))
     assert [group.name for group in contents.groups] == [OWN_GROUP]
 
 
@@ -231,3 +231,27 @@ def test_only_the_owner_s_executable_bit_counts(tmp_path: Path) -> None:
 )
 def test_where_links_lead(member: str, target: str, place: str | None) -> None:
     assert link_destination(member, target) == place
+
+
+def test_what_a_distribution_brought_has_to_be_there(tmp_path: Path) -> None:
+    files: dict[str, FileContent] = {
+        "tool.py": b"",
+        "tool.pyc": b"",
+        "__pycache__/tool.pyc": b"",
+        "gone.py": b"",
+    }
+    env = make_layer(tmp_path / "env", files, {"alpha": tuple(files)})
+    (env.path / "tool.pyc").unlink()
+    (env.path / "__pycache__/tool.pyc").unlink()
+    assert paths(plan_contents(env), "alpha") == ["gone.py", "tool.py"]
+    (env.path / "gone.py").unlink()
+    with pytest.raises(PublishError, match=r"gone\.py was installed, and is not there") as failure:
+        plan_contents(env)
+    assert str(env.path) in str(failure.value.hint)
+
+
+def test_the_size_that_is_recorded_of_a_link_is_not_its_own(tmp_path: Path) -> None:
+    env = make_layer(tmp_path / "env", {"a": b"abc", "b": Link("a")}, {"alpha": ("a", "b")})
+    (alpha,) = env.distributions
+    env = replace(env, distributions=(replace(alpha, sizes={"a": 3, "b": 3}),))
+    assert paths(plan_contents(env), "alpha") == ["a", "b"]

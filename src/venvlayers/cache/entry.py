@@ -32,6 +32,7 @@ _DIGEST_SIZE = 32
 _END = _HEAD.size + _DIGEST_SIZE
 _MOST_FACTS = 64 << 10
 _TAIL = _MOST_FACTS + _END
+_FIELDS = {"facts", "key", "sha256", "size"}
 
 
 class DamagedEntryError(Exception):
@@ -163,8 +164,20 @@ def _described(tail: bytes, size: int, key: str) -> dict[str, Any]:
     text = tail[-_END - length : -_END]
     if len(text) != length or hashlib.sha256(text + head).digest() != tail[-_DIGEST_SIZE:]:
         raise DamagedEntryError
-    described: dict[str, Any] = json.loads(text)
-    if described["key"] != key or described["size"] != size - length - _END:
+    described = _parsed(text)
+    if (described["key"], described["size"]) != (key, size - length - _END):
+        raise DamagedEntryError
+    return described
+
+
+def _parsed(text: bytes) -> dict[str, Any]:
+    """Return what an entry says, if it is as `ending` writes it: whoever made it."""
+    try:
+        described: dict[str, Any] = json.loads(text)
+        is_ours = described.keys() >= _FIELDS and isinstance(described["facts"], dict)
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise DamagedEntryError from error
+    if not is_ours:
         raise DamagedEntryError
     return described
 

@@ -1,8 +1,9 @@
 """Where what we fetched, found or compressed is kept between builds.
 
-Everything below it can be deleted at any time. Of all that only compressed frames
-go into what is shipped, and those are verified whenever they are used. What is in
-it is not known here. Planning may import this: it imports next to nothing.
+Everything below it can be deleted at any time. Of all that only compressed frames and
+runtimes go into what is shipped: frames are verified whenever they are used, and runtimes
+count only as long as nobody touched them. What is in it is not known here. Planning may
+import this: it imports next to nothing.
 """
 
 from __future__ import annotations

@@ -186,6 +186,17 @@ def altered(layer: str, root: Path, entry: Entry) -> PublishError:
     )
 
 
+def _require_whole(environment: LayerEnvironment, owned: set[str], entries: set[str]) -> None:
+    """Refuse an environment in which what a distribution brought is not there any more."""
+    root = environment.path
+    for path in sorted(owned - entries):
+        if not (_names_bytecode(path) or os.path.lexists(root / path)):
+            raise PublishError(
+                f"{environment.env_name}: {path} was installed, and is not there",
+                hint=f"something removed it; remove {root}, and it is made anew",
+            )
+
+
 _Owned = tuple[str, Entry]
 """The name of a group, and an entry that belongs to it."""
 
@@ -195,12 +206,13 @@ def _owned(environment: LayerEnvironment, entries: list[Entry]) -> Iterator[_Own
     for distribution in sorted(environment.distributions, key=lambda item: item.name):
         for path in distribution.files:
             owners.setdefault(path, distribution)
+    _require_whole(environment, set(owners), {entry.path for entry in entries})
     for entry in entries:
         owner = owners.get(entry.path)
         if entry.kind is EntryKind.DIRECTORY:
             yield OWN_GROUP, entry
         elif owner:
-            if owner.sizes.get(entry.path, entry.size) != entry.size:
+            if entry.kind is EntryKind.FILE and not _has_recorded_size(entry, owner):
                 raise altered(environment.env_name, environment.path, entry)
             yield owner.name, _with_recorded(entry, owner.hashes.get(entry.path, ""))
         elif entry.kind is EntryKind.SYMLINK:
@@ -209,6 +221,10 @@ def _owned(environment: LayerEnvironment, entries: list[Entry]) -> Iterator[_Own
             # What a Python consists of stays apart from what is written for one layer.
             top, slash, _rest = entry.path.partition("/")
             yield f"{OWN_GROUP}/{top if slash else ''}", entry
+
+
+def _has_recorded_size(entry: Entry, owner: Distribution) -> bool:
+    return owner.sizes.get(entry.path, entry.size) == entry.size
 
 
 def _with_recorded(entry: Entry, recorded: str) -> Entry:
@@ -277,9 +293,13 @@ def _entries(environment: LayerEnvironment) -> Iterator[Entry]:
 
 def _is_bytecode(path: str, listed: os.DirEntry[str]) -> bool:
     # An application that was run from its build environment leaves these behind (X33).
-    if "__pycache__" in path.split("/"):
-        return True
-    return path.endswith(_BYTECODE) and not listed.is_dir(follow_symlinks=False)
+    if not _names_bytecode(path):
+        return False
+    return "__pycache__" in path.split("/") or not listed.is_dir(follow_symlinks=False)
+
+
+def _names_bytecode(path: str) -> bool:
+    return path.endswith(_BYTECODE) or "__pycache__" in path.split("/")
 
 
 def _portable(environment: LayerEnvironment, path: str) -> str:

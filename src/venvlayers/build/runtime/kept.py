@@ -93,10 +93,12 @@ class _Kept:
         make_private(self.place.parent)
         with private_directory(self.place.parent, prefix="new-") as private:
             copy_tree(made, private / "runtime")
+            # Before it is where another process may be removing it, to put its own there.
+            seal = str(sealed(private / "runtime"))
             self._seal.unlink(missing_ok=True)
             remove_tree(self.place)
             (private / "runtime").rename(self.place)
-            write_text(self._seal, str(sealed(self.place)))
+            write_text(self._seal, seal)
         _forget_unused(self.place.parent)
 
 
