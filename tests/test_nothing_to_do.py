@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -128,6 +129,13 @@ def test_what_is_left_of_a_stack_is_trusted(published_project: Project, tmp_path
     assert {name for name in archives if not name.startswith("app-top")} == set()
     assert "keeping framework-middle: its archive is in place" in changed.stderr
     assert "trusted: 2 archives, by size" in changed.stderr
+
+
+def test_what_is_packed_is_not_only_trusted(published_project: Project, tmp_path: Path) -> None:
+    shutil.rmtree(published_project.dist)
+    packed = watched(published_project, (*PIPELINE, "-v"), tmp_path / "packed")
+    assert "trusted: 3 environments, by their recorded keys, and what packages" in packed.stderr
+    assert "were not looked at" not in packed.stderr
 
 
 def test_exports_are_trusted_by_their_seal(published_project: Project) -> None:

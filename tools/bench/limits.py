@@ -57,25 +57,39 @@ class Limits:
 
     def install(self, *options: str, uv_cache: Path | None = None) -> Run:
         """Install the packages of all layers into one plain environment, a new one."""
-        pins = self._place.directory / "pins.txt"
-        pins.write_text("\n".join(self._place.packages()) + "\n", "utf-8")
-        remove(self.plain)
-        venv = self._uv("venv", "--quiet", "--python", sys.executable, str(self.plain))
-        python = ("--python", str(self.python))
-        arguments = ("pip", "install", "--quiet", "--no-deps", *python, *options, "-r", str(pins))
-        installed = self._uv(*arguments, uv_cache=uv_cache)
+        run = self._install(self.plain, self._place.packages(), options, uv_cache)
         self._add_launch_module()
-        return Run(
-            wall=venv.wall + installed.wall,
-            cpu=venv.cpu + installed.cpu,
-            largest=max(venv.largest, installed.largest),
-            together=max(venv.together, installed.together),
+        return run
+
+    def install_each(self) -> Run:
+        """Install the packages of each layer into a plain environment of its own, in turn."""
+        environments = self._place.directory / "plain-each"
+        remove(environments)
+        layers = sorted(layer.name for layer in self._place.deployed.iterdir())
+        return _sum(
+            [
+                self._install(environments / layer, self._place.packages(layer), (), None)
+                for layer in layers
+            ]
         )
+
+    def _install(
+        self, place: Path, packages: list[str], options: tuple[str, ...], uv_cache: Path | None
+    ) -> Run:
+        pins = self._place.directory / "pins.txt"
+        pins.write_text("\n".join(packages) + "\n", "utf-8")
+        remove(place)
+        made = [self._uv("venv", "--quiet", "--python", sys.executable, str(place))]
+        if packages:
+            python = ("--python", str(_python_of(place)))
+            quietly = ("pip", "install", "--quiet", "--no-deps", *python, *options)
+            made.append(self._uv(*quietly, "-r", str(pins), uv_cache=uv_cache))
+        return _sum(made)
 
     @property
     def python(self) -> Path:
         """The plain environment's Python."""
-        return self.plain / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+        return _python_of(self.plain)
 
     def pack(self, compressor: tuple[str, ...]) -> tuple[Run, int]:
         """Pack each deployed layer with `tar` and *compressor*; return the size of all too."""
@@ -121,6 +135,19 @@ class Limits:
     def _uv(self, *arguments: str, uv_cache: Path | None = None) -> Run:
         extra = {} if uv_cache is None else {"UV_CACHE_DIR": str(uv_cache)}
         return self._place.run(find_uv(), *arguments, cwd=self._place.directory, extra=extra)
+
+
+def _python_of(environment: Path) -> Path:
+    return environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+
+
+def _sum(runs: list[Run]) -> Run:
+    return Run(
+        wall=sum(run.wall for run in runs),
+        cpu=sum(run.cpu for run in runs),
+        largest=max(run.largest for run in runs),
+        together=max(run.together for run in runs),
+    )
 
 
 def find_uv() -> str:

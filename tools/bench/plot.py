@@ -67,7 +67,10 @@ GROUPS = (
     Group(
         title="build, uv's cache warm",
         ours="build",
-        limits=(("uv pip install", "uv pip install"),),
+        limits=(
+            ("uv pip install, one environment", "uv pip install"),
+            ("uv pip install, one a layer", "uv pip install, a layer each"),
+        ),
     ),
     Group(title="lock anew", ours="lock", limits=(("uv pip compile", "uv pip compile"),)),
     Group(

@@ -128,6 +128,7 @@ RATIOS = (
     Ratio(ours="relock", limit="uv pip compile", floor=_NETWORK),
     Ratio(ours="build, all caches empty", limit="uv pip install, uv's cache empty", floor=_NETWORK),
     Ratio(ours="build", limit="uv pip install", goals=_not_tiny(1.5)),
+    Ratio(ours="build", limit="uv pip install, a layer each", goals=_not_tiny(1.5)),
     Ratio(ours="build", limit="uv pip install, copies"),
     Ratio(ours="build, a package changed", limit="build"),
     Ratio(ours="publish", limit="tar | zstd", goals=(("large", 1.3),)),

@@ -105,6 +105,7 @@ class Rounds:
             )
             remove(self.place.directory / "uv-ours", self.place.directory / "uv-theirs")
         self._measure("uv pip install, copies", lambda: self.limits.install("--link-mode=copy"))
+        self._measure("uv pip install, a layer each", self.limits.install_each)
         self._pair(("build", self._build_anew), ("uv pip install", self.limits.install))
 
     def _build_from_nothing(self) -> Run:

@@ -112,9 +112,9 @@ class Workplace:
         for kind in KINDS:
             yield from document["layers"].get(kind, ())
 
-    def packages(self) -> list[str]:
-        """Return what is installed in the deployed layers, as pins, sorted."""
-        found = self.deployed.glob("*/[Ll]ib/**/site-packages/*.dist-info")
+    def packages(self, layer: str = "*") -> list[str]:
+        """Return what is installed in the deployed layers, or in one, as pins, sorted."""
+        found = self.deployed.glob(f"{layer}/[Ll]ib/**/site-packages/*.dist-info")
         pins = (re.sub("-(?=[^-]+$)", "==", directory.stem) for directory in found)
         return sorted(set(pins))
 

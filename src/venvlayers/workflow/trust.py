@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from venvlayers.plan import Need, Plan
+from venvlayers.plan import OUTPUT_ACTIONS, Need, Plan
 from venvlayers.report import Kind
 from venvlayers.workflow.run import Run
 
 _LOCKS = "the recorded hashes of their inputs and texts"
 _WHEEL = "its digest, and size, times and inode of its sources since they were hashed"
 _ENVIRONMENTS = "their recorded keys; their files were not looked at"
+_PACKED = "their recorded keys, and what packages brought by their RECORDs, when it was packed"
 _SEEN = "size, times and inode since their digests were computed"
 _READ = "their digests; every byte was read"
 _EXPORTS = "names, modes, sizes and times of all their files"
@@ -48,7 +49,14 @@ def _trusted(run: Run, plan: Plan) -> Iterator[Trusted]:
     with_wheel = {layer.env_name for layer in plan.layers if layer.has_wheel}
     has_wheel = any(step.action == "build" and step.env_name in with_wheel for step in kept)
     yield Trusted("wheels", int(has_wheel), _WHEEL)
-    yield Trusted("environments", counted.count("build"), _ENVIRONMENTS)
+    used = {
+        (step.platform, step.env_name)
+        for step in plan.steps
+        if step.action in OUTPUT_ACTIONS.values() and step.need is not Need.NO
+    }
+    built = [(step.platform, step.env_name) in used for step in kept if step.action == "build"]
+    yield Trusted("environments", built.count(False), _ENVIRONMENTS)
+    yield Trusted("environments", built.count(True), _PACKED)
     if "publish" in counted:
         names = {(step.platform, step.env_name) for step in kept if step.action == "publish"}
         were_read = [
