@@ -21,8 +21,8 @@ from hatch_venvstacks.builder import VenvstacksBuilder
 from hatch_venvstacks.host import failures
 from hatch_venvstacks.settings import Settings, read_layer_settings, read_settings
 from venvlayers.plan import Goal
+from venvlayers.request import Request
 from venvlayers.selection import Choice
-from venvlayers.workflow import Request
 
 __all__ = [
     "build_editable",

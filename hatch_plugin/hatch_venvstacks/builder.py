@@ -4,6 +4,9 @@ Target versions are verbs: ``hatch build -t venvstacks`` publishes, and
 ``-t venvstacks:lock``, ``:build`` and ``:local-export`` do that much. The only
 decisions made here are Hatch's: where outputs go, how messages look, and that a
 failure is a message and an exit code, never a traceback.
+
+Hatch imports this for targets of other plugins too: the engine is imported when there is
+something for it to do.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import os
 import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hatchling.builders.constants import BuildEnvVars
 from hatchling.builders.plugin.interface import BuilderInterface
@@ -21,9 +24,11 @@ from hatch_venvstacks.host import abort, failures, line_reporter
 from venvlayers.errors import Problem, PublishError, SpecError
 from venvlayers.plan import Goal
 from venvlayers.report import Reporter
+from venvlayers.request import Request
 from venvlayers.spec.table import did_you_mean
-from venvlayers.workflow import Outcome, Request, clean, perform
-from venvlayers.workflow.outcome import summary
+
+if TYPE_CHECKING:
+    from venvlayers.workflow import Outcome
 
 _TAG_OUTPUTS = "tag-outputs"
 _PLATFORMS = "platforms"
@@ -94,6 +99,8 @@ class VenvstacksBuilder(BuilderInterface):  # type: ignore[type-arg]
     def clean(self, directory: str, versions: list[str]) -> None:
         """Remove what the manifests in *directory* say we published there."""
         del versions
+        from venvlayers.workflow import clean  # noqa: PLC0415 - see above
+
         with failures(self.app):
             clean(Path(directory).absolute())
 
@@ -111,6 +118,8 @@ class VenvstacksBuilder(BuilderInterface):  # type: ignore[type-arg]
 
     def _run(self, goal: Goal, directory: str) -> str:
         """Do the work, and return the path that Hatch is to show."""
+        from venvlayers.workflow import perform  # noqa: PLC0415 - see above
+
         with failures(self.app):
             outcome = perform(self.request(goal, directory), self._reporter())
             self._show(outcome)
@@ -134,6 +143,8 @@ class VenvstacksBuilder(BuilderInterface):  # type: ignore[type-arg]
         )
 
     def _show(self, outcome: Outcome) -> None:
+        from venvlayers.workflow.outcome import summary  # noqa: PLC0415 - see above
+
         for line in summary(outcome):
             self.app.display_info(line)
 

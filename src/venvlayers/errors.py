@@ -9,8 +9,9 @@ prints or exits: a shell decides how an error is shown.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
+
+from venvlayers.values import frozen
 
 
 class VenvstacksError(Exception):
@@ -42,7 +43,7 @@ class VenvstacksError(Exception):
         return "\n".join(parts)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Problem:
     """One mistake in a specification.
 

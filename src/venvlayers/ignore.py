@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from venvlayers.values import frozen
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _BYTECODE = (".pyc", ".pyo")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class _File:
     """One ``.gitignore``: the directory that it is in, and its patterns."""
 
@@ -32,7 +33,7 @@ class _File:
         return path[len(os.path.join(self.directory, "")) :].replace(os.sep, "/")  # noqa: PTH118
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class IgnoreRules:
     """The rules that hold in one directory.
 

@@ -6,14 +6,14 @@ writes them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from venvlayers.platforms import Platform
 from venvlayers.spec.model import StackSpec
+from venvlayers.values import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Layout:
     """The directories of one stack.
 

@@ -7,7 +7,6 @@ What makes one is in `planning.py`; carrying it out is the business of `workflow
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Any
 
@@ -16,6 +15,7 @@ from venvlayers.platforms import Platform
 from venvlayers.project.model import ProjectWheel
 from venvlayers.selection import Selection
 from venvlayers.spec.model import LayerSpec
+from venvlayers.values import frozen
 
 
 class Goal(IntEnum):
@@ -42,7 +42,7 @@ class Need(Enum):
     """It would have to be done, and the request rules it out."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Step:
     """One piece of work on one layer.
 
@@ -61,7 +61,7 @@ class Step:
     platform: Platform | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Target:
     """An environment as it is to be.
 
@@ -82,7 +82,7 @@ class Target:
     wheel: ProjectWheel | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Plan:
     """All steps of one run, in the order in which they are done.
 

@@ -8,7 +8,7 @@ values that come out are in `plan.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TypeVar
 
 from venvlayers.build.key import KeyInputs, environment_key
@@ -23,12 +23,13 @@ from venvlayers.platforms import Platform
 from venvlayers.project.model import ProjectWheel
 from venvlayers.selection import Extent, Operations, Selection
 from venvlayers.spec.model import LayerSpec, StackSpec
+from venvlayers.values import frozen
 
 _T = TypeVar("_T")
 _Found = TypeVar("_Found")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Outlook:
     """What planning asks of the stages after locking, for one platform; it knows none of them.
 
@@ -96,7 +97,7 @@ def plan_stack(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Given:
     """What is the same for all platforms.
 

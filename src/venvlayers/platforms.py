@@ -13,8 +13,10 @@ import sys
 from dataclasses import dataclass
 from functools import cached_property
 
+from venvlayers.values import frozen
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@frozen
 class Targets:
     """The oldest systems that a layer is to run on.
 
@@ -65,7 +67,7 @@ class PythonVersion:
         return self.series if self.patch is None else f"{self.series}.{self.patch}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Interpreter:
     """An implementation of Python, exact to the release.
 
@@ -147,7 +149,7 @@ IMPLEMENTATIONS = {"cpython": "CPython", "pypy": "PyPy"}
 _LIBRARIES = {"cpython": "python", "pypy": "pypy"}
 
 
-@dataclass(frozen=True)
+@frozen(kw_only=False, slots=False)
 class Platform:
     """One platform that layers can be made for.
 

@@ -9,13 +9,17 @@ command, the exit status and an excerpt of the output.
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
+
+from venvlayers.values import frozen
+
+if TYPE_CHECKING:
+    import subprocess
 
 DROPPED_PREFIXES = ("UV_", "PIP_", "PYTHON", "VIRTUAL_ENV", "CONDA_", "__PYVENV_LAUNCHER__")
 """Variables that steer Python, pip or uv behind the user's back."""
@@ -54,7 +58,7 @@ def _is_kept(name: str, kept: tuple[str, ...]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in kept)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Completed:
     """A process that ended, with everything that it printed."""
 
@@ -137,6 +141,8 @@ def run(
     Raises:
         OSError: The program cannot be started.
     """
+    import subprocess  # noqa: PLC0415 - where nothing is to be done, nothing is started
+
     command = tuple(os.fspath(argument) for argument in argv)
     with subprocess.Popen(  # noqa: S603 - a list, without a shell
         command,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from pathlib import Path
 
 from venvlayers.lock.model import Upgrade
 from venvlayers.plan import OUTPUT_ACTIONS, Goal
 from venvlayers.selection import Choice, Extent, Operations
+from venvlayers.values import frozen
 
 
 class LockPolicy(Enum):
@@ -22,7 +23,7 @@ class LockPolicy(Enum):
     """All are made anew, with the versions that they had where those still fit."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Request:
     """What a shell was asked for. Relative paths start from the specification's directory.
 

@@ -8,13 +8,14 @@ not known here: that is the plan's business.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 from fnmatch import fnmatchcase
 
 from venvlayers.errors import SelectionError
 from venvlayers.spec.model import LayerSpec, StackSpec
 from venvlayers.spec.table import did_you_mean
+from venvlayers.values import frozen
 
 
 class Extent(IntEnum):
@@ -28,7 +29,7 @@ class Extent(IntEnum):
     """In any case."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Operations:
     """What is to be done with one layer.
 
@@ -59,7 +60,7 @@ class Operations:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Choice:
     """Which layers were asked for.
 
@@ -87,7 +88,7 @@ class Choice:
     publish_derived: bool | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Selection:
     """What is to be done with each layer of a stack.
 

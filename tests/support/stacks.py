@@ -18,7 +18,6 @@ from venvlayers.plan import Goal
 from venvlayers.report import Kind, LineReporter
 from venvlayers.spec.model import StackSpec
 from venvlayers.spec.parse import load
-from venvlayers.uv import find_uv
 from venvlayers.workflow import Outcome, Request, perform
 
 
@@ -73,7 +72,7 @@ def new_locks(
     spec, layout = load(project.root), Layout.beside(project.root)
     layout.work_dir.mkdir(parents=True, exist_ok=True)
     reporter = (messages or Messages()).reporter
-    runtime = RuntimeContext(uv=find_uv(), reporter=reporter, work_dir=layout.work_dir)
+    runtime = RuntimeContext(reporter=reporter, work_dir=layout.work_dir)
     sources: dict[str, RuntimeSource] = {"local": LocalSource(), "managed": ManagedSource()}
     working = LockContext(
         layout=layout, runtime=runtime, sources=sources, now=now or datetime.now(UTC), **context

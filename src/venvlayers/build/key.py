@@ -6,13 +6,12 @@ records and launch modules, and starts nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from venvlayers.build.sources import AppModules
 from venvlayers.files import sha256_json
 from venvlayers.lock.store import LockRecord
 from venvlayers.platforms import Platform
 from venvlayers.spec.model import LayerSpec
+from venvlayers.values import frozen
 
 _FORMAT = 3
 """Raised when a newer release would fill an environment differently."""
@@ -20,7 +19,7 @@ _CHECK = 1
 """Raised when a newer release would refuse an environment that was all right."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class KeyInputs:
     """What goes into a key.
 

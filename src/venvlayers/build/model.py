@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 
@@ -13,9 +13,10 @@ from venvlayers.platforms import Platform
 from venvlayers.project.model import ProjectWheel
 from venvlayers.spec.kinds import LayerKind
 from venvlayers.spec.model import Launch
+from venvlayers.values import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Distribution:
     """An installed distribution: what one `RECORD` lists."""
 
@@ -29,7 +30,7 @@ class Distribution:
     """Their sizes in bytes, in the same way."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LayerEnvironment:
     """A layer's environment, complete and not to be changed any more.
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from venvlayers.errors import BuildError
 from venvlayers.files import os_reason, sha256_file, sha256_json
 from venvlayers.ignore import IgnoreRules, rules_above
 from venvlayers.spec.model import LayerSpec, SourceModule
+from venvlayers.values import frozen
 
 
 def module_files(module: SourceModule) -> Iterator[tuple[str, Path]]:
@@ -62,7 +63,7 @@ def module_hash(module: SourceModule) -> str:
     return sha256_json(listed)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AppModules:
     """The digests of an application's modules.
 

@@ -8,13 +8,13 @@ a hash. A new kind of input belongs into `_others` or `_version_inputs`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from venvlayers.build.sources import module_hash
 from venvlayers.files import sha256_json
 from venvlayers.lock.settings import HOW_NOT_WHAT, layer_settings
 from venvlayers.spec.model import LayerSpec, StackSpec
+from venvlayers.values import frozen
 
 _FORMAT = "2"
 """Raised when a newer release would write other locks from the same inputs."""
@@ -37,7 +37,7 @@ class Below(Protocol):
         """Its number."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LockInputs:
     """The inputs of one layer's lock.
 

@@ -73,8 +73,7 @@ class LockContext:
 
     def telling(self, reporter: Reporter) -> LockContext:
         """Return the same with another place for messages."""
-        uv = replace(self.runtime.uv, reporter=reporter)
-        return replace(self, runtime=replace(self.runtime, uv=uv, reporter=reporter))
+        return replace(self, runtime=replace(self.runtime, reporter=reporter))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

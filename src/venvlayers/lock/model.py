@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from venvlayers.platforms import Interpreter, Platform, PythonVersion
+from venvlayers.values import frozen
 
 if TYPE_CHECKING:  # not needed to find out that nothing is to be done
     from packaging.markers import Marker
     from packaging.pylock import Package, Pylock
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PythonPin:
     """The exact Python of a runtime layer, and where it comes from.
 
@@ -42,7 +42,7 @@ class PythonPin:
         return f"{self.implementation}@{self.version}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Upgrade:
     """Which versions a new lock need not keep.
 
@@ -61,7 +61,7 @@ class Upgrade:
         return self.everything or bool(self.packages) or env_name in self.reset
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Change:
     """How a new lock differs from the one before, in one package.
 
@@ -78,7 +78,7 @@ class Change:
     because: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LayerLock:
     """A layer's lock.
 

@@ -6,18 +6,18 @@ This is what runs when nothing is to be done, so it imports no more than it need
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
 
 from venvlayers.layout import Layout
 from venvlayers.lock.inputs import Below, difference, lock_inputs
 from venvlayers.lock.store import LockRecord, SavedLock, is_of_venvstacks, read_lock
 from venvlayers.spec.model import LayerSpec, StackSpec
+from venvlayers.values import frozen
 
 PROJECT_CHANGED = "the project's wheel is to be made first"
 """Why something about a layer that depends on the project's wheel is not known."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LockState:
     """What is known about a layer's lock before anything is done.
 

@@ -12,7 +12,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from venvlayers.lock.inputs import LockInputs
 from venvlayers.lock.model import PythonPin
 from venvlayers.platforms import PythonVersion
 from venvlayers.transaction import put_in_place, staging_directory
+from venvlayers.values import frozen
 
 _FIELDS_OF_VENVSTACKS = frozenset(
     {
@@ -34,7 +34,7 @@ _FIELDS_OF_VENVSTACKS = frozenset(
 """What venvstacks 0.8 records beside a lock, in a file of the same name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LockRecord:
     """What is recorded beside a lock.
 
@@ -55,7 +55,7 @@ class LockRecord:
     python: PythonPin | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SavedLock:
     """A lock as found on disk: its record, and its text with LF."""
 

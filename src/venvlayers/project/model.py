@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from venvlayers.values import frozen
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@frozen
 class ProjectPlace:
     """Where a project is, and where what we know about it is kept.
 
@@ -25,7 +26,7 @@ class ProjectPlace:
     reads_git: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ProjectWheel:
     """A wheel of the project.
 

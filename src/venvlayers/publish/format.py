@@ -7,11 +7,11 @@ goes in (`contents.py`), where the file ends up, or what is said about it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from venvlayers.errors import PublishError
+from venvlayers.values import frozen
 
 if TYPE_CHECKING:
     from venvlayers.publish.contents import LayerContents
@@ -27,7 +27,7 @@ Codec = Mapping[str, str | int]
 """How an archive was compressed: all that decides about its bytes, besides what is in it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Frame:
     """A part of an archive that can be unpacked on its own.
 
@@ -48,7 +48,7 @@ class Frame:
     tar_size: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class WrittenArchive:
     """An archive that is complete.
 

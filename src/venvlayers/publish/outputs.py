@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from errno import EACCES, EDQUOT, EFBIG, ENOSPC, EPERM, EROFS
 from pathlib import Path
 from typing import Protocol
@@ -35,6 +34,7 @@ from venvlayers.publish.metadata import Metadata
 from venvlayers.publish.seen import Seen, look_at_all, read_seen, write_seen
 from venvlayers.publish.state import Recipe, read_records
 from venvlayers.spec.kinds import LayerKind
+from venvlayers.values import frozen
 
 _FULL = "make room there, or choose another output directory"
 _FORBIDDEN = "choose an output directory that you may write to"
@@ -54,7 +54,7 @@ class Packable(Protocol):
         """The directory that it is unpacked into."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Outputs:
     """Where archives go and how they are made.
 
@@ -112,7 +112,7 @@ class Outputs:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PublishedLayer:
     """A layer whose archive is in place.
 
@@ -133,7 +133,7 @@ class PublishedLayer:
     reused: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class InPlace:
     """A layer whose archive is in place, and is known not to need another one.
 

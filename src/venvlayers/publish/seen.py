@@ -10,18 +10,18 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import field, replace
 from pathlib import Path
 
 from venvlayers.files import Status, file_status, json_text, settles_at, sha256_file, write_text
+from venvlayers.values import frozen
 
 _VERSION = 1
 _PATIENCE = 100_000_000
 """Nanoseconds to wait at most for a status to settle, before it is not relied on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Seen:
     """A file as it was when its digest was computed.
 
@@ -50,7 +50,7 @@ def look_at(path: Path, before: Seen | None = None) -> Seen | None:
             return None
         status = file_status(path)
         if before is not None and before.status == status:
-            return Seen(sha256=before.sha256, status=status, was_read=False)
+            return replace(before, was_read=False)
         return Seen(sha256=sha256_file(path).removeprefix("sha256:"), status=status)
     except (FileNotFoundError, PermissionError):
         return None
@@ -63,9 +63,26 @@ def look_at_all(paths: Iterable[Path], before: Mapping[str, Seen]) -> dict[str, 
         OSError: One cannot be read.
     """
     listed = list(paths)
-    with ThreadPoolExecutor() as pool:  # reading and hashing leave Python's lock alone
-        found = pool.map(lambda path: look_at(path, before.get(path.name)), listed)
-        return {path.name: seen for path, seen in zip(listed, found, strict=True) if seen}
+
+    def look(path: Path) -> Seen | None:
+        return look_at(path, before.get(path.name))
+
+    if all(_is_as_before(path, before) for path in listed):
+        found: Iterable[Seen | None] = map(look, listed)
+    else:
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - it costs 5 ms
+
+        with ThreadPoolExecutor() as pool:  # reading and hashing leave Python's lock alone
+            found = list(pool.map(look, listed))
+    return {path.name: seen for path, seen in zip(listed, found, strict=True) if seen}
+
+
+def _is_as_before(path: Path, before: Mapping[str, Seen]) -> bool:
+    known = before.get(path.name)
+    try:
+        return known is not None and path.is_file() and file_status(path) == known.status
+    except OSError:
+        return False
 
 
 def read_seen(state_file: Path) -> dict[str, Seen]:

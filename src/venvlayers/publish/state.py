@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from venvlayers.files import json_text, write_text
 from venvlayers.publish.format import Frame, WrittenArchive
+from venvlayers.values import frozen
 
 _VERSION = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Recipe:
     """All that decides about an archive's bytes.
 
@@ -40,7 +41,7 @@ class Recipe:
     epoch: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Record:
     """An archive that we wrote.
 

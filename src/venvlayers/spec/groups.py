@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from venvlayers.spec.names import normalised
 from venvlayers.spec.table import Findings, Table, did_you_mean, toml_key, type_name
+from venvlayers.values import frozen
 
 _GROUPS = "dependency-groups"
 _EXTRAS = "project.optional-dependencies"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ProjectNeeds:
     """The tables of a ``pyproject.toml`` that say what its project needs.
 

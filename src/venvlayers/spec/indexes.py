@@ -6,12 +6,12 @@ Indexes themselves are declared in uv's settings; here there are only their name
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 from venvlayers.spec.table import Table, did_you_mean, toml_key
+from venvlayers.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Inherited:
     """What one layer directly below has: its environment name, and packages with indexes."""
 

@@ -7,13 +7,14 @@ page are made from. What values mean together is checked where they are read.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import Any
 
 from venvlayers.platforms import PLATFORMS
 from venvlayers.spec.kinds import LayerKind
 from venvlayers.spec.model import FindingKind, RuntimeSourceChoice
+from venvlayers.values import frozen
 
 
 class ValueType(Enum):
@@ -29,7 +30,7 @@ class ValueType(Enum):
     SWITCH = "boolean or table"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Key:
     """One key.
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from keyword import iskeyword
 from typing import Any
 
 from venvlayers.spec.model import Launch, SourceModule
 from venvlayers.spec.table import Findings, Table, did_you_mean, toml_key
+from venvlayers.values import frozen
 
 _ENTRY_POINT = re.compile(
     r"\s*(?P<module>[^\s:\[]+)\s*(?::\s*(?P<attribute>[^\s:\[]+)\s*)?(?:\[[^\]]*\]\s*)?"
@@ -22,7 +23,7 @@ _ENTRY_POINT = re.compile(
 _TABLES = ("scripts", "gui-scripts")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ProjectScripts:
     """The scripts that the project in the same file declares.
 

@@ -32,9 +32,10 @@ from venvlayers.spec.values import (
     read_scripts,
     read_targets,
 )
+from venvlayers.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class _Declared:
     """A layer that was declared; its spec is usable even if it has mistakes."""
 
@@ -43,7 +44,7 @@ class _Declared:
     """For a framework: itself, then the frameworks below it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class _Below:
     """What a layer stands on, by environment names.
 

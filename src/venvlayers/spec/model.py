@@ -7,7 +7,7 @@ value again. Nothing in here reads a file.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from typing import Any, Literal
 from venvlayers.errors import Problem
 from venvlayers.platforms import DEFAULT_TARGETS, Interpreter, Platform, PythonVersion, Targets
 from venvlayers.spec.kinds import LayerKind
+from venvlayers.values import frozen
 
 
 class RuntimeSourceChoice(Enum):
@@ -28,7 +29,7 @@ class RuntimeSourceChoice(Enum):
     """A relocated copy of an interpreter on this machine."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PythonRequest:
     """The Python that a runtime asks for: a series (newest release) or an exact release.
 
@@ -48,7 +49,7 @@ class PythonRequest:
         return f"{self.implementation}@{self.version}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SourceModule:
     """A module of the project that is copied into an application: a ``.py`` file or a package."""
 
@@ -85,7 +86,7 @@ class FindingKind(Enum):
     """A module hides a different one of another package in a layer below."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Accepted:
     """Findings that are all right.
 
@@ -102,7 +103,7 @@ class Accepted:
         return f"{self.kind.value}:{self.pattern}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Launch:
     """What starts an application.
 
@@ -122,7 +123,7 @@ class Launch:
         return f"{self.module}:{self.attribute}" if self.attribute else self.module
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ProjectUse:
     """That a layer contains the project in the same file, and how.
 
@@ -142,7 +143,7 @@ class ProjectUse:
     code_hash: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ProjectSpec:
     """The project that a specification stands in, as its ``[project]`` table has it (PEP 621).
 
@@ -160,7 +161,7 @@ class ProjectSpec:
         return not self.computed.isdisjoint(("dependencies", "optional-dependencies"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LayerSpec:
     """One declared layer.
 
@@ -244,7 +245,7 @@ BEST: Best = "best"
 """Stands for the level that a format compresses hardest with."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StackOptions:
     """What is said about the stack as a whole.
 
@@ -266,7 +267,7 @@ class StackOptions:
     tag_outputs: bool | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StackSpec:
     """All layers of one specification, each after the layers that it depends on.
 

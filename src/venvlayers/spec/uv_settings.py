@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from venvlayers.spec.indexes import normalized_names, unknown_index
 from venvlayers.spec.table import Findings, Table, toml_key, type_name
+from venvlayers.values import frozen
 
 FILE = "venvstacks.uv.toml"
 """Settings beside a ``venvstacks.toml`` that has no ``[tool.uv]``."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class UvSettings:
     """Settings for uv.
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from venvlayers.platforms import Platform, PythonVersion
+from venvlayers.values import frozen
 
 MIRRORS = {"cpython": "UV_PYTHON_INSTALL_MIRROR", "pypy": "UV_PYPY_INSTALL_MIRROR"}
 """The variable that names another place to fetch an implementation from."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ManagedPython:
     """A build of CPython or PyPy that uv can fetch.
 

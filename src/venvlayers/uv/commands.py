@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from venvlayers.platforms import DEFAULT_TARGETS, Platform, PythonVersion, Targe
 from venvlayers.report import Reporter, silent
 from venvlayers.uv.answers import ManagedPython, builds_for, requirers_in
 from venvlayers.uv.running import run_uv
+from venvlayers.values import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Uv:
     """A uv program, which is asked for its version before its first command.
 

@@ -31,7 +31,7 @@ from venvlayers.project.model import ProjectWheel
 from venvlayers.workflow.beside import wait_out
 from venvlayers.workflow.checking import approve, check_chains
 from venvlayers.workflow.run import Run
-from venvlayers.workflow.runtimes import all_sources, fingerprint, runtime_context
+from venvlayers.workflow.runtimes import Sources, fingerprint, runtime_context
 from venvlayers.workflow.steps import step
 
 _Building = Future[LayerEnvironment]
@@ -43,7 +43,7 @@ def build_context(run: Run) -> BuildContext:
         layout=run.layout,
         platform=run.platform,
         runtime=runtime_context(run),
-        sources=all_sources(),
+        sources=Sources(),
         indexes=index_settings(run.spec),
         env_names=frozenset(run.order),
     )

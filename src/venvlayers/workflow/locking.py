@@ -24,7 +24,7 @@ from venvlayers.spec.table import did_you_mean
 from venvlayers.workflow.beside import Task, do_beside
 from venvlayers.workflow.outcome import change_table
 from venvlayers.workflow.run import Done, Run
-from venvlayers.workflow.runtimes import all_sources, runtime_context
+from venvlayers.workflow.runtimes import Sources, runtime_context
 from venvlayers.workflow.steps import step
 
 
@@ -88,7 +88,7 @@ def _context(run: Run) -> LockContext:
     return LockContext(
         layout=run.layout,
         runtime=runtime_context(run),
-        sources=all_sources(),
+        sources=Sources(),
         now=datetime.now(UTC),
         upgrade=run.upgrade,
         local_wheels=run.local_wheels,

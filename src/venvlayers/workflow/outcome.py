@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from venvlayers.plan import Goal, Plan
 from venvlayers.report import human_size
+from venvlayers.values import frozen
 
 if TYPE_CHECKING:
     from venvlayers.lock.model import Change
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from venvlayers.workflow.trust import Trusted
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Outcome:
     """What a run did.
 

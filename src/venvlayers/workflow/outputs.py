@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from venvlayers.errors import PublishError, SelectionError
+from venvlayers.own import own_format
 from venvlayers.spec.model import BEST
 from venvlayers.spec.table import did_you_mean
 from venvlayers.workflow.run import Run, is_tagged
@@ -44,9 +45,11 @@ def outputs(run: Run) -> Outputs:
 
 
 def _archive_format(run: Run) -> ArchiveFormat:
+    name = run.request.archive_format
+    if found := own_format(run.spec.options.archive_format if name is None else name):
+        return found
     from venvlayers.plugins import archive_format, archive_formats, plugin_manager  # noqa: PLC0415
 
-    name = run.request.archive_format
     if name is None:
         return archive_format(run.spec)
     formats = archive_formats(plugin_manager())

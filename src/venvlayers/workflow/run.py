@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ from venvlayers.request import Request
 from venvlayers.selection import Selection, select
 from venvlayers.spec.model import StackSpec
 from venvlayers.spec.parse import load
+from venvlayers.values import frozen
 from venvlayers.workflow.project import known_wheel, project_place, told
 from venvlayers.workflow.targets import choose_platforms
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 _OUTPUT_DIRS = {Goal.PUBLISH: "_artifacts", Goal.EXPORT: "_export"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Done:
     """Something that was done.
 
@@ -51,7 +52,7 @@ class Done:
     platform: Platform | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(slots=False)
 class Run:
     """One run, seen from one of its platforms.
 

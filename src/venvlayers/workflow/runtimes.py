@@ -3,39 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from venvlayers.build.runtime.source import RuntimeContext, RuntimeSource
 from venvlayers.errors import LockError
 from venvlayers.lock.model import PythonPin
-from venvlayers.uv import find_uv
-from venvlayers.workflow.run import Run
+from venvlayers.own import own_source
+
+if TYPE_CHECKING:
+    from venvlayers.workflow.run import Run
 
 
-def all_sources() -> dict[str, RuntimeSource]:
-    """Return every runtime source, by name."""
+class Sources(dict[str, RuntimeSource]):
+    """Runtime sources by name, each looked for when it is asked for."""
+
+    def __missing__(self, name: str) -> RuntimeSource:
+        """Find a source.
+
+        Raises:
+            LockError: There is none; only a lock can name such a one.
+        """
+        self[name] = found = own_source(name) or _somebody_elses(name)
+        return found
+
+
+def _somebody_elses(name: str) -> RuntimeSource:
     from venvlayers.plugins import plugin_manager, runtime_sources  # noqa: PLC0415
 
-    return runtime_sources(plugin_manager())
+    sources = runtime_sources(plugin_manager())
+    if name not in sources:
+        raise LockError(
+            f"a lock names the runtime source {name!r}, which is not installed",
+            hint=f"known sources: {', '.join(sorted(sources))}",
+        )
+    return sources[name]
 
 
 def runtime_context(run: Run) -> RuntimeContext:
     """Return what runtime sources may use."""
-    uv = replace(find_uv(), reporter=run.reporter)
-    return RuntimeContext(uv=uv, reporter=run.reporter, work_dir=run.layout.work_dir)
+    return RuntimeContext(reporter=run.reporter, work_dir=run.layout.work_dir)
 
 
 def fingerprint(run: Run) -> Callable[[PythonPin], str]:
     """Return what tells what a pinned Python would be made of now."""
-    context = runtime_context(run)
-    return lambda pin: _source(pin).fingerprint(pin, run.platform, context)
-
-
-def _source(pin: PythonPin) -> RuntimeSource:
-    sources = all_sources()
-    if pin.source not in sources:
-        raise LockError(
-            f"a lock names the runtime source {pin.source!r}, which is not installed",
-            hint=f"known sources: {', '.join(sorted(sources))}",
-        )
-    return sources[pin.source]
+    context, sources = runtime_context(run), Sources()
+    return lambda pin: sources[pin.source].fingerprint(pin, run.platform, context)

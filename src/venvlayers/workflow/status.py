@@ -7,7 +7,6 @@ fields that `docs/command.md` promises.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from venvlayers.lock.state import LockState, lock_states
@@ -18,6 +17,7 @@ from venvlayers.selection import Extent, Operations, related
 from venvlayers.spec.kinds import LayerKind
 from venvlayers.spec.model import LayerSpec, StackSpec
 from venvlayers.spec.parse import load
+from venvlayers.values import frozen
 from venvlayers.workflow.outlook import make_plan
 from venvlayers.workflow.project import told
 from venvlayers.workflow.run import stack_layout, start
@@ -25,7 +25,7 @@ from venvlayers.workflow.run import stack_layout, start
 _UNKNOWN_VERSION = "???"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LayerStatus:
     """How one layer stands.
 
@@ -74,7 +74,7 @@ class LayerStatus:
         yield from (f"      {below}" for below in self.layer.lower)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StackStatus:
     """How a stack stands.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from venvlayers.errors import BuildError, SelectionError
 from venvlayers.plan import OUTPUT_ACTIONS, Goal
@@ -14,6 +13,7 @@ from venvlayers.request import Request
 from venvlayers.selection import Selection
 from venvlayers.spec.model import LayerSpec, StackSpec
 from venvlayers.spec.values import platform_meant
+from venvlayers.values import frozen
 
 VARIABLE = "VENVSTACKS_PLATFORMS"
 """Names of platforms, with commas between them, for `Request.platforms`."""
@@ -25,7 +25,7 @@ HOST = "host"
 """Stands for the platform of the machine that runs this."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Platforms:
     """What a run is for.
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 
 from venvlayers.plan import OUTPUT_ACTIONS, Need, Plan
 from venvlayers.report import Kind
+from venvlayers.values import frozen
 from venvlayers.workflow.run import Run
 
 _LOCKS = "the recorded hashes of their inputs and texts"
@@ -22,7 +22,7 @@ _READ = "their digests; every byte was read"
 _EXPORTS = "names, modes, sizes and times of all their files"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Trusted:
     """Things of one kind that were taken as given.
 

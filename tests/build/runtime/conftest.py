@@ -13,7 +13,6 @@ from venvlayers.build.runtime.source import RuntimeContext
 from venvlayers.platforms import Platform, PythonVersion, host_platform
 from venvlayers.report import LineReporter
 from venvlayers.spec.model import PythonRequest
-from venvlayers.uv import find_uv
 
 HERE = Path(__file__).parent
 
@@ -33,7 +32,6 @@ def said() -> Said:
 @pytest.fixture
 def context(tmp_path: Path, said: Said) -> RuntimeContext:
     return RuntimeContext(
-        uv=find_uv(),
         reporter=LineReporter(said, verbosity=1),
         work_dir=tmp_path / "work",
     )

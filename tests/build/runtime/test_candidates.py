@@ -149,5 +149,5 @@ def test_a_uv_that_cannot_search_is_a_detail(
     program = tmp_path / "uv"
     program.write_text('#!/bin/sh\n[ "$1" = --version ] && echo uv 99.0.0 || exit 2\n')
     program.chmod(0o755)
-    assert list(search(replace(context, uv=Uv(path=program))))
+    assert list(search(replace(context, named_uv=Uv(path=program))))
     assert any("uv cannot list" in message for message in said.of(Kind.DETAIL))

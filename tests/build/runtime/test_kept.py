@@ -16,7 +16,6 @@ from venvlayers.lock.model import PythonPin
 from venvlayers.platforms import PLATFORMS, Platform, PythonVersion
 from venvlayers.report import silent
 from venvlayers.spec.model import PythonRequest
-from venvlayers.uv import find_uv
 
 LINUX = PLATFORMS["linux_x86_64"]
 PIN = PythonPin(implementation="cpython", version=PythonVersion(3, 12, 7), source="made", build="1")
@@ -58,7 +57,7 @@ def source() -> Source:
 
 @pytest.fixture
 def context(tmp_path: Path) -> RuntimeContext:
-    return RuntimeContext(uv=find_uv(), reporter=silent(), work_dir=tmp_path)
+    return RuntimeContext(reporter=silent(), work_dir=tmp_path)
 
 
 def listing(root: Path) -> dict[str, object]:

@@ -28,7 +28,6 @@ from venvlayers.lock.model import PythonPin
 from venvlayers.platforms import PLATFORMS, Interpreter, Platform, PythonVersion, host_platform
 from venvlayers.report import Kind, silent
 from venvlayers.spec.model import PythonRequest
-from venvlayers.uv import find_uv
 
 PIN = PythonPin(implementation="cpython", version=VERSION, source="local")
 DEBIAN = Path("/usr/bin/python3.11")
@@ -148,7 +147,7 @@ def test_another_release_of_pypy_is_told_by_its_release(
     (here,) = survey(installed.search(context), context).pythons
     older = replace(here, interpreter=Interpreter("pypy", VERSION, "7.3.11"))
     found = Survey(pythons=(older,), passed_over=())
-    monkeypatch.setattr("venvlayers.build.runtime.local.survey", lambda *_: found)
+    monkeypatch.setattr("venvlayers.build.runtime.candidates.survey", lambda *_: found)
     pin = replace(PIN, implementation="pypy", build="7.3.17")
     with pytest.raises(PythonUnavailableError) as caught:
         LocalSource(installed.search).fingerprint(pin, host, context)
@@ -253,7 +252,7 @@ def test_debians_python_finds_site_packages_and_stays_in_its_place(
     host: Platform, tmp_path: Path
 ) -> None:
     source = LocalSource(lambda _context: iter([DEBIAN]))
-    context = RuntimeContext(uv=find_uv(), reporter=silent(), work_dir=tmp_path / "work")
+    context = RuntimeContext(reporter=silent(), work_dir=tmp_path / "work")
     wanted = PythonRequest(implementation="cpython", version=PythonVersion(3, 11))
     pin = source.find(wanted, (host,), context)
     layer = tmp_path / "layer"

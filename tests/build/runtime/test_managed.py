@@ -124,7 +124,7 @@ def test_an_archive_stays_while_uv_may_read_it(
         f'exec "{context.uv.path}" "$@"\n'
     )
     cleaning.chmod(0o755)
-    meanwhile = replace(context, uv=replace(context.uv, path=cleaning))
+    meanwhile = replace(context, named_uv=replace(context.uv, path=cleaning))
     SOURCE.materialize(PIN, host, tmp_path / "second", meanwhile)
     assert (
         "left, being used or not ours to remove: python-downloads"

@@ -14,8 +14,8 @@ import pytest
 
 from support.interpreters import VERSION
 from support.runtime_layers import Installed
-from venvlayers.build.runtime.candidates import LocalPython
 from venvlayers.build.runtime.copying import copy_python
+from venvlayers.build.runtime.found import LocalPython
 from venvlayers.build.runtime.normalise import Shape, normalise
 from venvlayers.build.runtime.origin import Origin
 from venvlayers.build.runtime.patchelf import find_patchelf

@@ -11,17 +11,16 @@ import os
 import platform as host
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from venvlayers import process
-from venvlayers.build.runtime.origin import SYSTEM_PREFIXES
+from venvlayers.build.runtime.found import LocalPython
 from venvlayers.build.runtime.source import RuntimeContext
-from venvlayers.lock.model import PythonPin
 from venvlayers.platforms import IMPLEMENTATIONS, Interpreter, PythonVersion
 from venvlayers.report import Kind
 from venvlayers.uv import UvFailure
+from venvlayers.values import frozen
 
 # Runs in the candidate, which may be any Python 3: no syntax newer than 3.6.
 _QUESTION = """
@@ -53,61 +52,7 @@ _MANAGED_PROGRAMS = ("versions/*/bin/python3", "installs/python/*/bin/python3")
 _AT_ONCE = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocalPython:
-    """An interpreter on this machine that can become a layer.
-
-    Attributes:
-        interpreter: What it is, exactly.
-        executable: The program itself, not a link to it.
-        prefix: The directory that everything of it is below.
-        stdlib: Its standard library.
-        multiarch: Debian's name for the architecture; empty elsewhere.
-        debian: Whether Debian changed where it looks for packages.
-    """
-
-    interpreter: Interpreter
-    executable: Path
-    prefix: Path
-    stdlib: Path
-    multiarch: str
-    debian: bool
-
-    @property
-    def preference(self) -> tuple[bool, str]:
-        """Sorts interpreters of one version: the system's own last, then by path."""
-        return os.fspath(self.prefix) in SYSTEM_PREFIXES, os.fspath(self.prefix)
-
-    def pin(self, source: str) -> PythonPin:
-        """Return what a lock says of it when *source* found it."""
-        python = self.interpreter
-        return PythonPin(
-            implementation=python.implementation,
-            version=python.version,
-            source=source,
-            build=python.release,
-        )
-
-    def libraries(self) -> list[Path]:
-        """Return the shared libraries that are the interpreter, by name; there may be none.
-
-        PyPy's is beside its program, or where a distribution has its libraries.
-        """
-        lib, name = self.prefix / "lib", self.interpreter.shared_library
-        places = [lib, self.executable.parent, lib / self.multiarch]
-        return sorted({path for place in dict.fromkeys(places) for path in place.glob(name)})
-
-    def stamp(self) -> str:
-        """Return what changes when the interpreter is replaced.
-
-        Raises:
-            FileNotFoundError: It is not there any more.
-        """
-        stats = [(path, path.stat()) for path in (self.executable, *self.libraries())]
-        return "\n".join(f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Survey:
     """What was found on this machine.
 

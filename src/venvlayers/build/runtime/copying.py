@@ -11,9 +11,8 @@ import os
 import shutil
 from pathlib import Path, PurePosixPath
 
-from venvlayers.build.runtime.candidates import LocalPython
+from venvlayers.build.runtime.found import SYSTEM_PREFIXES, LocalPython
 from venvlayers.build.runtime.normalise import is_unwanted
-from venvlayers.build.runtime.origin import SYSTEM_PREFIXES
 from venvlayers.build.runtime.patchelf import find_patchelf
 
 _PACKAGES = ("site-packages", "dist-packages")

@@ -10,32 +10,31 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from venvlayers.build.runtime import records, sysconfigdata
-from venvlayers.build.runtime.candidates import LocalPython, Survey, search, survey
-from venvlayers.build.runtime.copying import copy_python
-from venvlayers.build.runtime.normalise import Shape, normalise
-from venvlayers.build.runtime.origin import Origin
-from venvlayers.build.runtime.relocate import relocate, require_no_trace
+from venvlayers.build.runtime import records
+from venvlayers.build.runtime.found import LocalPython
 from venvlayers.build.runtime.source import RuntimeContext
 from venvlayers.errors import PythonUnavailableError
-from venvlayers.files import private_directory
 from venvlayers.lock.model import PythonPin
 from venvlayers.platforms import Platform, host_platform
 from venvlayers.report import Kind
 from venvlayers.spec.model import PythonRequest
+
+if TYPE_CHECKING:
+    from venvlayers.build.runtime.candidates import Survey
 
 
 class LocalSource:
     """The runtime source ``local``.
 
     Args:
-        search: Yields the programs to consider.
+        search: Yields the programs to consider, instead of `candidates.search`.
     """
 
     name = "local"
 
-    def __init__(self, search: Callable[[RuntimeContext], Iterator[Path]] = search) -> None:
+    def __init__(self, search: Callable[[RuntimeContext], Iterator[Path]] | None = None) -> None:
         self._search = search
 
     def find(
@@ -78,21 +77,16 @@ class LocalSource:
             PythonUnavailableError: It is not on this machine.
             BuildError: It cannot be made relocatable.
         """
+        from venvlayers.build.runtime.relocated import copy_relocated  # noqa: PLC0415 - if any
+
         python = self._pinned(pin, platform, context)
-        origin = Origin.of([python.prefix, *_built_for(python)])
-        with private_directory(context.work_dir) as directory:
-            root = directory / "python"
-            copy_python(python, root)
-            relocate(root, origin)
-            normalise(Shape(root, platform, pin.interpreter), origin)
-            if python.debian:
-                _serve_debian(root, python)
-            require_no_trace(root, origin.own)
-            destination.parent.mkdir(parents=True, exist_ok=True)
-            root.rename(destination)
+        copy_relocated(python, platform, destination, context.work_dir)
 
     def _look(self, context: RuntimeContext) -> Survey:
-        found = survey(self._search(context), context)
+
+        from venvlayers.build.runtime.candidates import search, survey  # noqa: PLC0415 - rarely
+
+        found = survey((self._search or search)(context), context)
         try:
             records.remember(found.pythons)
         except OSError as error:
@@ -128,13 +122,6 @@ class LocalSource:
             )
 
 
-def _built_for(python: LocalPython) -> tuple[str, ...]:
-    """Return the prefixes that are compiled in; PyPy computes its own when it starts."""
-    if python.interpreter.is_pypy:
-        return ()
-    return sysconfigdata.built_for(python.stdlib)
-
-
 def _supported_host() -> Platform:
     if sys.platform != "linux":
         raise PythonUnavailableError(
@@ -164,10 +151,3 @@ def _not_here(wanted: str, found: Survey) -> PythonUnavailableError:
         " version that is here",
         details="\n".join(f"passed over {reason}" for reason in found.passed_over),
     )
-
-
-def _serve_debian(root: Path, python: LocalPython) -> None:
-    """Let Debian's `site`, which knows no site-packages, find it by the name it knows."""
-    link = root / "lib" / "python3" / "dist-packages"
-    link.parent.mkdir()
-    link.symlink_to(f"../{python.interpreter.library}/site-packages")

@@ -8,9 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from venvlayers.build.runtime.normalise import Shape, normalise
-from venvlayers.build.runtime.origin import Origin
-from venvlayers.build.runtime.relocate import require_no_trace
 from venvlayers.build.runtime.source import RuntimeContext
 from venvlayers.cache.place import download_cache
 from venvlayers.errors import PythonUnavailableError
@@ -75,6 +72,11 @@ class ManagedSource:
             PythonUnavailableError: It cannot be fetched.
             BuildError: It is not an interpreter as we know it.
         """
+        # Not where it is only asked for its fingerprint.
+        from venvlayers.build.runtime.normalise import Shape, normalise  # noqa: PLC0415
+        from venvlayers.build.runtime.origin import Origin  # noqa: PLC0415
+        from venvlayers.build.runtime.relocate import require_no_trace  # noqa: PLC0415
+
         with private_directory(context.work_dir) as directory:
             root = _fetch(pin, platform, directory, context)
             origin = Origin.of([root])

@@ -12,7 +12,6 @@ import json
 import os
 import re
 import stat
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -23,6 +22,7 @@ from venvlayers.build.runtime.relocate import regular_files
 from venvlayers.errors import BuildError
 from venvlayers.files import json_text, remove_tree, walk_sorted
 from venvlayers.platforms import Interpreter, Platform
+from venvlayers.values import frozen
 
 _UNWANTED_ANYWHERE = ("__pycache__", "*.pyc", "*.pyo", "*.a", "EXTERNALLY-MANAGED")
 _UNWANTED_IN_STDLIB = (
@@ -40,7 +40,7 @@ _UNWANTED_IN_POSIX_ROOT = ("BUILD", "lib/pkgconfig", "share/man", "share/doc")
 _UNWANTED_IN_WINDOWS_ROOT = ("BUILD", "Scripts")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Shape:
     """Where things are in an interpreter's directory."""
 

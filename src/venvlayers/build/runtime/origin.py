@@ -9,14 +9,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+
+from venvlayers.build.runtime.found import SYSTEM_PREFIXES
+from venvlayers.values import frozen
 
 PLACEHOLDER = "/install"
 """python-build-standalone's own stand-in for the prefix: a path that exists nowhere."""
-
-SYSTEM_PREFIXES = frozenset({"/", "/usr", "/usr/local"})
-"""Prefixes shared with other programs: files may name them and mean something else."""
 
 _END = r"(?![\w.+-])"
 # "/install" is also the end of "/usr/bin/install -c"; as a prefix it begins a word, or
@@ -24,7 +23,7 @@ _END = r"(?![\w.+-])"
 _PLACEHOLDER = rf"(?:(?<=-L)|(?<=-I)|(?<![\w./-])){re.escape(PLACEHOLDER)}{_END}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Origin:
     """Where an interpreter was, and what it was built for.
 

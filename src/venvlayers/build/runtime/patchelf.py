@@ -9,14 +9,14 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from venvlayers import process
 from venvlayers.errors import BuildError, ToolError
+from venvlayers.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Patchelf:
     """A patchelf program."""
 

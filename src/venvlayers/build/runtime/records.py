@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from venvlayers.build.runtime.candidates import LocalPython
+from venvlayers.build.runtime.found import LocalPython
 from venvlayers.cache.place import local_record
 from venvlayers.files import json_text, write_text
 from venvlayers.lock.model import PythonPin

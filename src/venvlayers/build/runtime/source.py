@@ -7,33 +7,48 @@ directory when the stack is built. It does not choose between sources (that is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from venvlayers.lock.model import PythonPin
 from venvlayers.platforms import Platform
 from venvlayers.report import Reporter
 from venvlayers.spec.model import PythonRequest
-from venvlayers.uv import Uv
+from venvlayers.values import frozen
+
+if TYPE_CHECKING:
+    from venvlayers.uv import Uv
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(slots=False)
 class RuntimeContext:
     """What a source may use.
 
     Attributes:
-        uv: uv, found and new enough.
         reporter: Where to say what happens.
         work_dir: A directory for private files, on the file system of the build;
             what is left in it is removed by the caller.
         retries: How often a failed request is tried again; the source's choice if None.
+        named_uv: The uv to use instead of the one that is found.
     """
 
-    uv: Uv
     reporter: Reporter
     work_dir: Path
     retries: int | None = None
+    named_uv: Uv | None = None
+
+    @cached_property
+    def uv(self) -> Uv:
+        """uv, looked for when it is first needed: in most runs it is not.
+
+        Raises:
+            ToolError: There is none.
+        """
+        from venvlayers.uv import find_uv  # noqa: PLC0415 - as said
+
+        return replace(self.named_uv or find_uv(), reporter=self.reporter)
 
 
 class RuntimeSource(Protocol):
