@@ -13,7 +13,7 @@ from support.layers import FileContent, Link, Program, make_layer
 from venvlayers.build.model import LayerEnvironment
 from venvlayers.errors import PublishError
 from venvlayers.publish import canonical_tar
-from venvlayers.publish.canonical_tar import CHUNK, END_GROUP, TarPart, tar_parts
+from venvlayers.publish.canonical_tar import CHUNK, END_GROUP, NAME_SIZE, TarPart, tar_parts
 from venvlayers.publish.contents import (
     EPOCH,
     LARGE,
@@ -36,7 +36,7 @@ GOLDEN: dict[str, FileContent] = {
 }
 """Everything that needs care in a header."""
 
-GOLDEN_SHA256 = "f3668c75c27e18a4b38858b4d1ad24c05ba03a427d07b6f099fbdaff8713eb97"
+GOLDEN_SHA256 = "6538187f61eeaabb63dd2d931736ac2b426322b5836072c0a094facc365b8ab5"
 
 
 def tar_of(environment: LayerEnvironment) -> bytes:
@@ -213,9 +213,82 @@ def test_large_files_are_known_by_their_content(tmp_path: Path) -> None:
         return found
 
     one, two = parts("app-one"), parts("app-two")
-    assert [part.size for part in one] == [512 * 3, LARGE, 512, LARGE]
-    assert [a.digest == b.digest for a, b in zip(one, two, strict=True)] == [
-        *(False, True),
-        *(True, True),  # a header alone is not worth knowing
-    ]
-    assert one[2].digest == ""
+    assert [part.size for part in one] == [512 * 2, 512, LARGE, 512, LARGE]
+    assert [part.digest for part in one[1:]] == [part.digest for part in two[1:]]
+    assert (one[1].digest, one[3].digest) == ("", ""), "a header alone is not worth knowing"
+    assert one[2].digest != one[4].digest
+
+
+def test_large_files_that_are_equal_stay_together(tmp_path: Path) -> None:
+    """Qt's packages bring a library under three names."""
+    files: dict[str, FileContent] = {"lib.so": bytes(LARGE), "lib.so.1": bytes(LARGE)}
+    env = make_layer(tmp_path / "env", files, {"alpha": tuple(files)})
+    (_root, part, _end) = tar_parts(plan_contents(env))
+    assert [piece.entry.path for piece in part.pieces] == ["lib.so", "lib.so.1"]
+
+
+SITE = "lib/python3.12/site-packages/"
+UNDER_ANY_NAME: dict[str, FileContent] = {
+    "bin/run": Program(),
+    f"{SITE}a.py": b"a = 1\n" * 1000,
+    f"{SITE}link.py": Link("a.py"),
+    f"{SITE}{'m' * 95}.py": b"m = 1\n",
+    f"{SITE}deep/{'n' * 95}.py": b"n = 1\n",
+}
+
+
+@pytest.mark.parametrize("name", ["a", "framework-scikit-learn@12", "-" * 30, "z" * 40])
+def test_nothing_but_the_name_depends_on_the_name(tmp_path: Path, name: str) -> None:
+    """What frames that have no name rely on."""
+    told = {"alpha": tuple(UNDER_ANY_NAME)}
+    parts = {
+        layer: tar_parts(
+            plan_contents(make_layer(tmp_path / layer, UNDER_ANY_NAME, told, name=layer))
+        )
+        for layer in ("app-demo", name)
+    }
+    fields = 0
+    for one, two in zip(*parts.values(), strict=True):
+        assert (one.name, one.likeness, one.size) == (
+            two.name,
+            two.likeness,
+            two.size,
+        ) or one.name == "."
+        if not one.name_field:
+            continue
+        first, second = (bytearray(b"".join(part.chunks())) for part in (one, two))
+        for place in one.name_places():
+            assert first[place : place + NAME_SIZE] == one.name_field
+            first[place : place + NAME_SIZE] = two.name_field
+            fields += 1
+        assert first == second
+        assert one.digest != two.digest
+    assert fields == len(UNDER_ANY_NAME)
+    tar = b"".join(chunk for part in parts[name] for chunk in part.chunks())
+    with tarfile.open(fileobj=io.BytesIO(tar)) as opened:
+        names = opened.getnames()
+    assert {f"{name}/{path}" for path in UNDER_ANY_NAME} <= set(names)
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("gr\u00fc\u00df", "a"),
+        ("n" * 96, "a"),
+        ("n" * 80, f"{SITE}a"),
+        ("app-demo", "gr\u00fc\u00df"),
+        ("app-demo", "n" * 100),
+        ("app-demo", f"{'deep/' * 40}a"),
+    ],
+)
+def test_what_does_not_fit_has_a_header_for_the_one_name(
+    tmp_path: Path, name: str, path: str
+) -> None:
+    env = make_layer(tmp_path / "env", {path: b"x", "b": b"y"}, {"alpha": (path, "b")}, name=name)
+    parts = {
+        piece.entry.path: part for part in tar_parts(plan_contents(env)) for piece in part.pieces
+    }
+    assert parts[path].name_field == b""
+    assert list(parts[path].name_places()) == []
+    with tarfile.open(fileobj=io.BytesIO(tar_of(env))) as opened:
+        assert {f"{name}/{path}", f"{name}/b"} <= set(opened.getnames())

@@ -153,7 +153,7 @@ def test_what_is_told_is_true(tmp_path: Path, varied: LayerEnvironment, name: st
             part = OPENERS[name](data[frame.offset : frame.offset + frame.size])
             assert part == tar[frame.tar_offset : frame.tar_offset + frame.tar_size]
         assert [frame.name for frame in archive.frames] == [
-            *(".", "./", "./bin", "./site", "large", "small", ".end")
+            *(".", "./", "./bin", "./site", "./site", "large", "large", "small", ".end")
         ]
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,15 +15,18 @@ from pathlib import Path
 
 import pytest
 
+from support.compare import tar_bytes
 from support.layers import FileContent, make_layer
 from support.mounts import needs_mounts, small
 from venvlayers.build.model import LayerEnvironment
 from venvlayers.build.record import recorded_hash
 from venvlayers.cache.store import FrameStore
 from venvlayers.errors import PublishError
+from venvlayers.publish.canonical_tar import tar_parts
 from venvlayers.publish.contents import LARGE, plan_contents
 from venvlayers.publish.format import ArchiveFormat, WrittenArchive
 from venvlayers.publish.frames import KnownFrames
+from venvlayers.publish.nameless import STAND_IN, Blanks
 from venvlayers.publish.tars import GzipTar, PlainTar, XzTar
 from venvlayers.publish.zstd import ZstdTar
 
@@ -163,6 +168,91 @@ def test_only_a_package_that_changed_is_read(tmp_path: Path, store: FrameStore) 
     }
     assert found.sha256 == pack(env, tmp_path / "plain.tar.zst").sha256
     assert len(entries(store)) == before + 1
+
+
+def tar_size(archive: WrittenArchive) -> int:
+    return sum(frame.tar_size for frame in archive.frames)
+
+
+def frame_size(archive: WrittenArchive, name: str) -> int:
+    return sum(frame.tar_size for frame in archive.frames if frame.name == name)
+
+
+def test_what_is_known_is_known_whatever_the_layer_is_called(
+    tmp_path: Path, store: FrameStore
+) -> None:
+    """A new layer made of known packages costs copying."""
+    pack(make_stack(tmp_path / "one", name="app-one"), tmp_path / "1.tar.zst", KnownFrames(store))
+    env = make_stack(tmp_path / "two", name="framework-other@2")
+    known = KnownFrames(store)
+    with opened(env.path) as read:
+        found = pack(env, tmp_path / "2.tar.zst", known)
+    assert read == {"bin/start", "site/own.py"}, "what no RECORD tells of, for its digest"
+    assert known.taken == tar_size(found) - frame_size(found, ".") - 1024
+    assert found.sha256 == pack(env, tmp_path / "3.tar.zst").sha256
+    with tarfile.open(fileobj=io.BytesIO(tar_bytes(tmp_path / "2.tar.zst"))) as tar:
+        for member in filter(tarfile.TarInfo.isfile, tar.getmembers()):
+            top, _slash, path = member.name.partition("/")
+            content = tar.extractfile(member)
+            assert top == "framework-other@2"
+            assert content is not None
+            assert content.read() == (env.path / path).read_bytes()
+
+
+def test_a_file_that_has_what_stands_in_for_names(tmp_path: Path, store: FrameStore) -> None:
+    """A compressor finds it, and the frame would put the layer's name into the file."""
+    files: dict[str, FileContent] = {
+        "site/evil.py": b"evil " + STAND_IN * 2 + b" evil",
+        "site/good.py": b"good",
+    }
+    owners = {"package": tuple(files)}
+    for name in ("app-one", "app-two"):
+        env = make_layer(tmp_path / name, files, owners, name=name)
+        plain = pack(env, tmp_path / "plain.tar.zst")
+        first = pack(env, tmp_path / "first.tar.zst", KnownFrames(store))
+        known = KnownFrames(store)
+        second = pack(env, tmp_path / "second.tar.zst", known)
+        assert plain.sha256 == first.sha256 == second.sha256
+        assert known.taken == tar_size(first) - 1024
+        parts = tar_parts(plan_contents(env))
+        tar = b"".join(chunk for part in parts for chunk in part.chunks())
+        assert tar_bytes(tmp_path / "second.tar.zst") == tar
+
+
+def test_a_frame_that_is_wrong_in_the_middle_of_others(
+    tmp_path: Path, store: FrameStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever compressors do one day: what cannot be proven is made for the one name."""
+    env = make_stack(tmp_path / "env")
+    monkeypatch.setattr(Blanks, "are_proven", lambda blanks: blanks._size % 3 == 0)
+    plain = pack(env, tmp_path / "plain.tar.zst")
+    tar = b"".join(c for part in tar_parts(plan_contents(env)) for c in part.chunks())
+    assert tar_bytes(tmp_path / "plain.tar.zst") == tar
+    assert plain.size == (tmp_path / "plain.tar.zst").stat().st_size
+    assert plain.sha256 == hashlib.sha256((tmp_path / "plain.tar.zst").read_bytes()).hexdigest()
+    pack(env, tmp_path / "first.tar.zst", KnownFrames(store))
+    known = KnownFrames(store)
+    assert pack(env, tmp_path / "second.tar.zst", known).sha256 == plain.sha256
+    assert known.taken == len(tar) - 1024
+
+
+@pytest.mark.parametrize("facts", [{}, {"name_at": "x"}, {"name_at": 3}])
+def test_a_frame_without_a_place_for_the_name_is_not_taken(
+    tmp_path: Path, store: FrameStore, facts: dict[str, object]
+) -> None:
+    env = make_stack(tmp_path / "env")
+    first = pack(env, tmp_path / "first.tar.zst", KnownFrames(store))
+    for path in entries(store):
+        with store.find(path.name) as found:
+            data, told = b"".join(found.chunks()), dict(found.facts)
+        if told.pop("name_at", None) is None:
+            continue
+        with store.new(path.name) as frame:
+            frame.write(data)
+            frame.commit(told | facts).close()
+    known = KnownFrames(store)
+    assert pack(env, tmp_path / "second.tar.zst", known).sha256 == first.sha256
+    assert known.taken == frame_size(first, ".")
 
 
 def test_a_large_file_is_known_whatever_the_layer_is_called(

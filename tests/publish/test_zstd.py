@@ -17,6 +17,7 @@ from support.layers import FileContent, make_layer
 from venvlayers.build.model import LayerEnvironment
 from venvlayers.errors import PublishError
 from venvlayers.publish import canonical_tar
+from venvlayers.publish.canonical_tar import tar_parts
 from venvlayers.publish.contents import OWN_GROUP, plan_contents
 from venvlayers.publish.format import WrittenArchive
 from venvlayers.publish.frames import KnownFrames
@@ -52,7 +53,7 @@ def text(size: int, seed: int = 0) -> bytes:
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> LayerEnvironment:
     """A layer of several pieces of work in one frame, and many frames of less than one."""
-    big = {"big/a.so": text(23_000_000), "big/b.so": text(17_000_000, 1)}
+    big = {f"big/{n}.so": text(23_000_000 if n == 5 else 5_000_000, n) for n in range(6)}
     files: dict[str, FileContent] = {**big, "own": b"own"}
     small = {f"small{number}": text(40_000, number) for number in range(20)}
     owners = {"big": tuple(big), **{name: (name,) for name in small}}
@@ -95,15 +96,15 @@ def test_what_is_told_is_true(tmp_path: Path, large: LayerEnvironment) -> None:
 def test_each_frame_stands_alone(tmp_path: Path, large: LayerEnvironment) -> None:
     archive = pack(large, tmp_path / "a.tar.zst")
     data, tar = archive.path.read_bytes(), tar_bytes(archive.path)
-    for frame in archive.frames:
+    for part, frame in zip(tar_parts(plan_contents(large)), archive.frames, strict=True):
         compressed = data[frame.offset : frame.offset + frame.size]
         parameters = zstandard.get_frame_parameters(compressed)
         assert parameters.content_size == frame.tar_size
-        assert parameters.has_checksum
+        assert parameters.has_checksum != bool(part.name_field)
         content = zstandard.ZstdDecompressor().decompress(compressed)
         assert content == tar[frame.tar_offset : frame.tar_offset + frame.tar_size]
     assert [frame.name for frame in archive.frames] == [
-        *(OWN_GROUP, "./", "big"),
+        *(OWN_GROUP, "./", "big", "big", "big"),
         *sorted(f"small{number}" for number in range(20)),
         ".end",
     ]

@@ -28,10 +28,10 @@ from venvlayers.publish.links import link_destination
 OWN_GROUP = "."
 """Name of the group of what no distribution owns; no distribution can be called so."""
 
-LARGE = 32 << 20
-"""Files from this size on are packed so that what they compress to is known by their content alone,
-whatever they are called: a layer with another name has it too. Smaller ones are not, because
-apart from their neighbours they compress to 4 to 12 % more."""
+LARGE = 8 << 20
+"""Files from this size on, unless their group has the same content twice, are packed so that what
+they compress to is known by their content alone: another release that has them costs copying.
+Smaller ones are not, because apart from their neighbours they compress to 4 to 12 % more."""
 
 _DAY = 24 * 60 * 60
 _BYTECODE = (".pyc", ".pyo")
@@ -84,7 +84,7 @@ class Group:
         name: The distribution that owns them; `OWN_GROUP` for directories and symlinks;
             ``./<directory>`` for files below one that no distribution owns, ``./`` for
             those directly in the layer.
-        entries: Sorted: files that resemble each other stand together, large ones at the end.
+        entries: Sorted: files that resemble each other stand together.
         epoch: The latest time that they may have, in seconds since 1970.
     """
 
@@ -267,12 +267,12 @@ def _grouped(owned: list[_Owned], epoch: int) -> Iterator[Group]:
         yield Group(name=name, entries=tuple(sorted(groups[name], key=_order)), epoch=epoch)
 
 
-def _order(entry: Entry) -> tuple[bool, str, str]:
+def _order(entry: Entry) -> tuple[str, str]:
     # Neighbours that resemble each other compress better: 0.5 to 0.8 % on packages that are
     # mostly Python. Versioned libraries are libraries: `libx.so.1`.
     name = entry.path.rpartition("/")[2]
     kind = "so" if ".so." in name else name.rpartition(".")[2]
-    return entry.size >= LARGE, "" if entry.kind is EntryKind.DIRECTORY else kind, entry.path
+    return "" if entry.kind is EntryKind.DIRECTORY else kind, entry.path
 
 
 def _listing_digest(entries: Iterable[Entry]) -> str:

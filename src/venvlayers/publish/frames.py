@@ -1,8 +1,9 @@
 """Frames that were compressed before, by anybody on this machine, and are not compressed again.
 
-A format asks for a part of the tar by what identifies it (`TarPart.digest`) together with
-its codec, which is all that decides about the bytes. The store itself is in `cache/`; here
-is decided that a cache that fails is done without: nothing that is published needs it.
+A format asks for a part of the tar by what identifies it (`TarPart.digest`, or `likeness`
+where the layer's name does not matter) together with its codec, which is all that decides
+about the bytes. The store itself is in `cache/`; here is decided that a cache that fails is
+done without: nothing that is published needs it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -43,25 +45,39 @@ class KnownFrames:
         """How many bytes of tars were not compressed, because what becomes of them was known."""
         return self._taken
 
-    def find(self, part: TarPart, codec: Codec) -> StoredFrame | None:
-        """Return what *part* compresses to, verified, if that is known; any thread may ask."""
-        if self._store is None or not part.digest:
+    def find(
+        self,
+        part: TarPart,
+        codec: Codec,
+        *,
+        any_name: bool = False,
+        is_usable: Callable[[StoredFrame], bool] | None = None,
+    ) -> StoredFrame | None:
+        """Return what *part* compresses to, verified, if that is known; any thread may ask.
+
+        With *any_name* it may have been kept for a layer of another name; *is_usable* looks
+        at it before it counts as found.
+        """
+        key = _key(part, codec, any_name)
+        if self._store is None or not key:
             return None
-        found = self._store.find(_key(part, codec))
+        found = self._store.find(key)
         if found is None:
             return None
-        if found.facts.get("tar_size") != part.size:  # somebody's entry, but none of ours
+        is_of_part = found.facts.get("tar_size") == part.size
+        if not is_of_part or (is_usable and not is_usable(found)):  # somebody's entry, not ours
             found.close()
             return None
         with self._lock:
             self._taken += part.size
         return found
 
-    def new(self, part: TarPart, codec: Codec) -> NewFrame:
+    def new(self, part: TarPart, codec: Codec, *, any_name: bool = False) -> NewFrame:
         """Return what takes what *part* is being compressed to, for the next time."""
-        if self._store is None or not self._is_writable or not part.digest:
+        key = _key(part, codec, any_name)
+        if self._store is None or not self._is_writable or not key:
             return NewFrame(self, None, part.size)
-        return NewFrame(self, self._store.new(_key(part, codec)), part.size)
+        return NewFrame(self, self._store.new(key), part.size)
 
     def give_up(self, error: OSError) -> None:
         """Write no more frames, and say so."""
@@ -93,12 +109,11 @@ class NewFrame:
             except OSError as error:
                 self._give_up(error)
 
-    def keep(self, rest: bytes = b"") -> None:
-        """Let others find the frame, which is complete with *rest*."""
-        self.write(rest)
+    def keep(self, facts: Mapping[str, int] | None = None) -> None:
+        """Let others find the frame, which is complete, and *facts* about it."""
         if self.writer:
             try:
-                self.writer.commit({"tar_size": self.tar_size}).close()
+                self.writer.commit({"tar_size": self.tar_size, **(facts or {})}).close()
             except OSError as error:
                 self._give_up(error)
             self.writer = None
@@ -120,6 +135,7 @@ class NewFrame:
         self.frames.give_up(error)
 
 
-def _key(part: TarPart, codec: Codec) -> str:
-    told = json.dumps([part.digest, sorted(codec.items())])
-    return hashlib.sha256(told.encode()).hexdigest()
+def _key(part: TarPart, codec: Codec, any_name: bool) -> str:  # noqa: FBT001 - of this module
+    digest = part.likeness if any_name else part.digest
+    told = json.dumps([digest, sorted(codec.items())])
+    return hashlib.sha256(told.encode()).hexdigest() if digest else ""

@@ -107,7 +107,7 @@ class _PieceTar(ABC):
                     else:
                         new = opened.enter_context(used.new(part, known_as))
                         self._compress(part, level, work, output.to(part, new), advance)
-                        work.submit(0, bytes, new.keep)
+                        work.submit(0, bytes, partial(_keep, new))
         return output.result(place, codec)
 
     def _compress(
@@ -121,6 +121,10 @@ class _PieceTar(ABC):
         for piece in part.chunks(self.piece):
             work.submit(self.cost(level, len(piece)), partial(self.compress, level, piece), then)
             advance(len(piece))
+
+
+def _keep(new: NewFrame, _nothing: bytes) -> None:
+    new.keep()
 
 
 def _copy(known: StoredFrame, work: Ordered, then: Callable[[bytes], None]) -> None:

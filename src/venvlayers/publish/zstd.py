@@ -101,7 +101,7 @@ def _fitting_jobs(level: int) -> int:
     return max(1, _MEMORY // (tables + 2 * _JOB_SIZE))
 
 
-def _compressor(level: int, threads: int) -> zstandard.ZstdCompressor:
+def _compressor(level: int, threads: int, *, has_checksum: bool) -> zstandard.ZstdCompressor:
     # The window shrinks to the frame's content by itself: its size is declared.
     parameters = zstandard.ZstdCompressionParameters.from_level(
         level,
@@ -110,7 +110,7 @@ def _compressor(level: int, threads: int) -> zstandard.ZstdCompressor:
         job_size=_JOB_SIZE,
         overlap_log=_OVERLAP_LOG,
         threads=threads,
-        write_checksum=1,
+        write_checksum=has_checksum,
         write_content_size=1,
     )
     return zstandard.ZstdCompressor(compression_params=parameters)

@@ -10,18 +10,28 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import zstandard
 
-from venvlayers.publish.canonical_tar import TarPart, tar_parts
+from venvlayers.publish.canonical_tar import BLOCK, TarPart, tar_parts
 from venvlayers.publish.format import Codec, Frame, WrittenArchive
 from venvlayers.publish.frames import KnownFrames, NewFrame
+from venvlayers.publish.nameless import NAME_AT, Blanks, is_nameless, named, place_in, with_name
 
 if TYPE_CHECKING:
     from venvlayers.cache.entry import StoredFrame
     from venvlayers.publish.contents import LayerContents
+
+
+class CompressorMaker(Protocol):
+    """Makes what compresses one frame."""
+
+    def __call__(self, *, has_checksum: bool) -> zstandard.ZstdCompressor:
+        """Return a new one; *has_checksum* says whether the frame ends with a checksum."""
+
 
 _AHEAD = 2  # frames that are looked for meanwhile, for each thread
 _MOST_WAITING = 64  # known frames that wait for their turn have files open
@@ -32,7 +42,7 @@ def write_frames(
     place: Path,
     *,
     codec: Codec,
-    compressor: Callable[[], zstandard.ZstdCompressor],
+    compressor: CompressorMaker,
     threads: int,
     most: int,
     spare: int,
@@ -45,33 +55,62 @@ def write_frames(
         contents: What to pack.
         place: The new file.
         codec: What to record, and to look for frames under.
-        compressor: Makes what compresses one frame, on *threads* threads of its own.
+        compressor: Makes what compresses a frame, on *threads* threads of its own.
         threads: How many frames may be finished, and looked for, at the same time.
         most: The bytes of a frame that are in work at most.
         spare: The bytes of earlier frames that may be in work while another begins.
         advance: To be called with the bytes of the tar as they are done.
         frames: What is known.
     """
-    looked_up = _looked_up(tar_parts(contents), codec, frames, threads)
+    maker = _Maker(codec, compressor, frames)
+    looked_up = _looked_up(tar_parts(contents), maker, threads)
     with (
         place.open("xb") as file,
         ThreadPoolExecutor(threads) as pool,
         closing(looked_up),
-        closing(_Output(file, pool, most, spare)) as output,
+        closing(_Output(file, pool, maker, most, spare)) as output,
     ):
         for part, known in looked_up:
             if known:
                 output.take(_KnownFrame(part, known))
                 advance(part.size)
             else:
-                frame = OpenFrame(part, compressor(), frames.new(part, codec))
-                output.compress(frame, advance)
+                output.compress(maker.new(part), advance)
         output.finish()
     return output.result(place, codec)
 
 
+@dataclass(frozen=True, slots=True)
+class _Maker:
+    """Finds and makes frames that may have any name, and if need be for the one name."""
+
+    codec: Codec
+    compressor: CompressorMaker
+    frames: KnownFrames
+
+    def find(self, part: TarPart) -> StoredFrame | None:
+        """Return the frame of a part if it is known."""
+        found = None
+        if part.name_field:
+            found = self.frames.find(part, self.codec, any_name=True, is_usable=is_nameless)
+        return found or self.frames.find(part, self.codec)
+
+    def new(self, part: TarPart) -> OpenFrame:
+        """Return a frame to be filled."""
+        if not part.name_field:
+            return self.for_one_name(part)
+        # A checksum at its end would depend on the name.
+        kept = self.frames.new(part, self.codec, any_name=True)
+        return NamelessFrame(part, self.compressor(has_checksum=False), kept)
+
+    def for_one_name(self, part: TarPart) -> OpenFrame:
+        """Return a frame to be filled that nothing but this layer can use."""
+        kept = self.frames.new(part, self.codec)
+        return OpenFrame(part, self.compressor(has_checksum=True), kept)
+
+
 def _looked_up(
-    parts: Iterable[TarPart], codec: Codec, frames: KnownFrames, threads: int
+    parts: Iterable[TarPart], maker: _Maker, threads: int
 ) -> Generator[tuple[TarPart, StoredFrame | None], None, None]:
     """Yield the parts, each with what it compresses to if that is known.
 
@@ -81,7 +120,7 @@ def _looked_up(
     with ThreadPoolExecutor(threads) as pool:
         try:
             for part in parts:
-                waiting.append((part, pool.submit(frames.find, part, codec)))
+                waiting.append((part, pool.submit(maker.find, part)))
                 if len(waiting) > _AHEAD * threads:
                     first, found = waiting.popleft()
                     yield first, found.result()
@@ -116,7 +155,13 @@ class _KnownFrame:
 
     def ready(self) -> Iterator[bytes]:
         """Yield what can be written."""
+        if NAME_AT in self._stored.facts:
+            return named(self._stored, self.part.name_field)
         return self._stored.chunks()
+
+    def is_right(self) -> bool:
+        """Return true: nothing wrong is kept."""
+        return True
 
     def keep(self) -> None:
         """Do nothing: it is kept."""
@@ -132,7 +177,7 @@ class OpenFrame:
     def __init__(self, part: TarPart, compressor: zstandard.ZstdCompressor, kept: NewFrame) -> None:
         self.part = part
         self.size = 0
-        self._kept = kept
+        self.kept = kept
         self._stream = compressor.compressobj(size=part.size)
         self._ready: list[bytes] = []
         self._end: Future[bytes] | None = None
@@ -164,22 +209,63 @@ class OpenFrame:
     def ready(self) -> Iterator[bytes]:
         """Yield what can be written."""
         for data in self._ready:
-            self._kept.write(data)
+            self.kept.write(data)
             yield data
         self._ready.clear()
 
+    def is_right(self) -> bool:
+        """Tell whether what was written is right."""
+        return True
+
     def keep(self) -> None:
         """Let the frame be known: all of it was written."""
-        self._kept.keep()
+        self.kept.keep()
 
     def close(self) -> None:
         """Forget what was not kept."""
-        self._kept.discard()
+        self.kept.discard()
 
     def _add(self, data: bytes) -> None:
         if data:
             self._ready.append(data)
             self.size += len(data)
+
+
+class NamelessFrame(OpenFrame):
+    """A frame that is being compressed for layers of any name, and written with one."""
+
+    def __init__(self, part: TarPart, compressor: zstandard.ZstdCompressor, kept: NewFrame) -> None:
+        super().__init__(part, compressor, kept)
+        self._blanks = Blanks(part)
+        self._place = -1
+        self._is_begun = self._is_named = False
+
+    def feed(self, chunk: bytes) -> None:
+        """Compress more of the part."""
+        blank = self._blanks.blank(chunk)
+        if not self._is_begun:
+            # Only in a block of its own is the first header sure to be there uncompressed.
+            begin = self._stream.compress(blank[:BLOCK])
+            begin += self._stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+            self._place, self._is_begun = place_in(begin), True
+            self._add(begin)
+            blank = blank[BLOCK:]
+        super().feed(blank)
+
+    def ready(self) -> Iterator[bytes]:
+        """Yield what can be written: for the one layer."""
+        for data in super().ready():
+            self._blanks.compressed(data)
+            yield data if self._is_named else with_name(data, self._place, self.part.name_field)
+            self._is_named = True
+
+    def is_right(self) -> bool:
+        """Tell whether what was written, which is all of it, is right."""
+        return self._place >= 0 and self._blanks.are_proven()
+
+    def keep(self) -> None:
+        """Let the frame be known: all of it was written, and is right."""
+        self.kept.keep({NAME_AT: self._place})
 
 
 class _Output:
@@ -191,17 +277,22 @@ class _Output:
     Args:
         file: Where frames go.
         pool: What waits for the ends of frames.
+        maker: Makes another frame where one turns out to be wrong.
         most: The bytes of a frame that are in work at most.
         spare: The bytes of earlier frames that may be in work while another begins.
     """
 
-    def __init__(self, file: BinaryIO, pool: ThreadPoolExecutor, most: int, spare: int) -> None:
+    def __init__(
+        self, file: BinaryIO, pool: ThreadPoolExecutor, maker: _Maker, most: int, spare: int
+    ) -> None:
         self._file = file
         self._pool = pool
+        self._maker = maker
         self._most = most
         self._spare = spare
         self._waiting: deque[_KnownFrame | OpenFrame] = deque()
         self._digest = hashlib.sha256()
+        self._before = self._digest.copy()
         self._frames: list[Frame] = []
         self._size = 0
         self._tar_size = 0
@@ -255,10 +346,12 @@ class _Output:
         frame = self._waiting[0]
         frame.wait()
         self._write(frame)
+        if not frame.is_right():
+            frame = self._replace_first()
         frame.keep()
         self._waiting.popleft().close()
-        part = frame.part
-        begin = self._frames[-1].offset + self._frames[-1].size if self._frames else 0
+        self._before = self._digest.copy()
+        part, begin = frame.part, self._begin()
         self._frames.append(
             Frame(
                 name=part.name,
@@ -269,6 +362,27 @@ class _Output:
             )
         )
         self._tar_size += part.size
+
+    def _begin(self) -> int:
+        """Return where the first frame that waits begins in the file."""
+        return self._frames[-1].offset + self._frames[-1].size if self._frames else 0
+
+    def _replace_first(self) -> OpenFrame:
+        """Take the first frame out of the file again, and write one for the one name."""
+        part = self._waiting.popleft()
+        part.close()
+        self._size, self._digest = self._begin(), self._before
+        self._file.seek(self._size)
+        self._file.truncate()
+        frame = self._maker.for_one_name(part.part)
+        self._waiting.appendleft(frame)
+        for chunk in part.part.chunks():
+            frame.feed(chunk)
+            self._write(frame)
+        frame.end(self._pool)
+        frame.wait()
+        self._write(frame)
+        return frame
 
     def _write(self, frame: _KnownFrame | OpenFrame) -> None:
         for data in frame.ready():
