@@ -64,7 +64,7 @@ class Limits:
     def install_each(self) -> Run:
         """Install the packages of each layer into a plain environment of its own, in turn."""
         environments = self._place.directory / "plain-each"
-        remove(environments)
+        self._place.set_aside(environments)
         layers = sorted(layer.name for layer in self._place.deployed.iterdir())
         return _sum(
             [
@@ -78,7 +78,7 @@ class Limits:
     ) -> Run:
         pins = self._place.directory / "pins.txt"
         pins.write_text("\n".join(packages) + "\n", "utf-8")
-        remove(place)
+        self._place.set_aside(place)
         made = [self._uv("venv", "--quiet", "--python", sys.executable, str(place))]
         if packages:
             python = ("--python", str(_python_of(place)))

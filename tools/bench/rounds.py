@@ -109,7 +109,7 @@ class Rounds:
         self._pair(("build", self._build_anew), ("uv pip install", self.limits.install))
 
     def _build_from_nothing(self) -> Run:
-        remove(self.place.environments)
+        self.place.set_aside(self.place.environments)
         cache = self._fresh("cache-ours")
         return self.place.venvstacks("build", cache=cache, uv=self._fresh("uv-ours"))
 
@@ -117,7 +117,7 @@ class Rounds:
         return self.limits.install(uv_cache=self._fresh("uv-theirs"))
 
     def _build_anew(self) -> Run:
-        remove(self.place.environments)
+        self.place.set_aside(self.place.environments)
         return self.place.venvstacks("build")
 
     def _publishes(self) -> None:
