@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from venvlayers.build.record import is_plain, measured, rows_of, write_rows
+from venvlayers.build.record import Row, is_plain, measured, rows_of, write_rows
 from venvlayers.build.verified import Verified
 
 _SITES = ("site-packages", "dist-packages")
@@ -24,10 +24,12 @@ _SITES = ("site-packages", "dist-packages")
 class Arrived(NamedTuple):
     """A file that a `RECORD` lists and that is there."""
 
-    place: str
-    """Relative to the prefix, with ``/``."""
+    name: str
+    """As the `RECORD` has it, like the digest and the size."""
     digest: str
     size: str
+    place: str
+    """Relative to the prefix, with ``/``."""
     status: os.stat_result
 
 
@@ -69,7 +71,12 @@ def _listed(record: Path, prefix: Path) -> Iterator[Arrived]:
         except OSError:
             continue
         if stat.S_ISREG(status.st_mode):
-            yield Arrived(place, digest, size, status)
+            yield Arrived(name, digest, size, place, status)
+
+
+def rows_by_info(records: Records) -> dict[str, list[Row]]:
+    """Return what each `RECORD` says of the files that are there, by its ``.dist-info``'s name."""
+    return {record.parent.name: [file[:3] for file in found] for record, found in records.items()}
 
 
 def altered_files(prefix: Path, records: Records, verified: Verified) -> list[str]:
@@ -81,19 +88,27 @@ def altered_files(prefix: Path, records: Records, verified: Verified) -> list[st
         verified: What need not be read; it learns of what was.
     """
     found: list[str] = []
-    brought = Counter(file.place for files in records.values() for file in files)
+    several = _brought_by_several(records)
     for files in records.values():
         linked: list[Arrived] = []
         others: list[Arrived] = []
         for file in files:
             if file.digest:
                 # Of those that several bring, chance decides whose link is there.
-                alone = file.status.st_nlink > 1 and brought[file.place] == 1
+                alone = file.status.st_nlink > 1 and file.place not in several
                 (linked if alone else others).append(file)
         found += _differing(prefix, others)
         if linked:
             found += _newly_differing(prefix, linked, verified)
     return found
+
+
+def _brought_by_several(records: Records) -> frozenset[str]:
+    """Return the places of files that several distributions bring; most have none."""
+    places = [file.place for files in records.values() for file in files]
+    if len(set(places)) == len(places):
+        return frozenset()
+    return frozenset(place for place, times in Counter(places).items() if times > 1)
 
 
 def _newly_differing(prefix: Path, linked: Sequence[Arrived], verified: Verified) -> list[str]:
@@ -128,13 +143,15 @@ def contested_files(records: Records) -> dict[str, Owner]:
 
     uv installs side by side, so which one's is there is chance.
     """
+    several = _brought_by_several(records)
     owners: dict[str, Owner] = {}
     contested: dict[str, Owner] = {}
-    for record, files in records.items():
+    for record, files in records.items() if several else ():
         for file in files:
-            owner = owners.setdefault(file.place, Owner(record, file.digest))
-            if owner.digest != file.digest:
-                contested[file.place] = owner
+            if file.place in several:
+                owner = owners.setdefault(file.place, Owner(record, file.digest))
+                if owner.digest != file.digest:
+                    contested[file.place] = owner
     return contested
 
 
@@ -159,10 +176,15 @@ def record_owned(prefix: Path, records: Records, contested: Mapping[str, Owner])
             _rewrite(record, prefix, files, lost)
 
 
-def record_what_is_there(prefix: Path) -> None:
-    """Make each `RECORD` below *prefix* tell the files' own hashes, for wheels that erred."""
+def record_what_is_there(prefix: Path) -> Records:
+    """Make each `RECORD` below *prefix* tell the files' own hashes, for wheels that erred.
+
+    Returns:
+        What is recorded after that.
+    """
     for record, files in read_records(prefix).items():
         _rewrite(record, prefix, files, {file.place for file in files if file.digest})
+    return read_records(prefix)
 
 
 def _rewrite(record: Path, prefix: Path, files: Iterable[Arrived], again: set[str]) -> None:

@@ -8,6 +8,7 @@ top of what is there.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,11 @@ from venvlayers.build.chain import (
     link_layers,
     make_environment,
 )
-from venvlayers.build.install import WheelSource, install
+from venvlayers.build.install import WheelSource, install, move_in
 from venvlayers.build.launch import launcher_place, refuse_unlaunchable, write_launcher
-from venvlayers.build.model import LayerEnvironment
+from venvlayers.build.model import Distribution, LayerEnvironment
 from venvlayers.build.names import require_names
-from venvlayers.build.record import installed_distributions, normalize_records
+from venvlayers.build.record import Row, installed_distributions, normalize_records
 from venvlayers.build.recorded import remove_older
 from venvlayers.build.runtime.kept import provide
 from venvlayers.build.runtime.source import RuntimeContext, RuntimeSource
@@ -109,8 +110,8 @@ def build_layer(
     try:
         with private_directory(layout.work_dir) as private:
             made = private / order.target.deployed_name
-            _fill(made, order, context)
-            environment = _described(order, context, made)
+            distributions = _fill(made, order, context)
+            environment = _described(order, context, made, distributions)
             approve(environment)
             remove_older(layout, name, context.platform, place, others=context.env_names)
             # Without its key an environment does not count, so a kill between these
@@ -130,13 +131,15 @@ def build_layer(
 def describe(order: Order, context: BuildContext) -> LayerEnvironment:
     """Return the environment that is in place for *order*, which was built before."""
     place = context.layout.environment(order.target.deployed_name, context.platform)
-    return _described(order, context, place)
+    distributions = installed_distributions(place, _scheme(order, context))
+    return _described(order, context, place, distributions)
 
 
-def _described(order: Order, context: BuildContext, place: Path) -> LayerEnvironment:
+def _described(
+    order: Order, context: BuildContext, place: Path, distributions: tuple[Distribution, ...]
+) -> LayerEnvironment:
     layer, lock = order.layer, order.lock
     target = order.target
-    scheme = _scheme(order, context)
     return LayerEnvironment(
         path=place,
         key=target.key,
@@ -147,7 +150,7 @@ def _described(order: Order, context: BuildContext, place: Path) -> LayerEnviron
         python=lock.python,
         runtime_layer=target.lower[-1] if target.lower else target.deployed_name,
         required_layers=target.lower[:-1],
-        distributions=installed_distributions(place, scheme),
+        distributions=distributions,
         requirements_hash=lock.requirements_hash,
         lock_version=lock.lock_version,
         locked_at=lock.locked_at,
@@ -158,28 +161,19 @@ def _described(order: Order, context: BuildContext, place: Path) -> LayerEnviron
     )
 
 
-def _fill(env: Path, order: Order, context: BuildContext) -> None:
-    """Make a complete environment in *env*, which does not exist yet."""
-    layer, lock = order.layer, order.lock
+def _fill(env: Path, order: Order, context: BuildContext) -> tuple[Distribution, ...]:
+    """Make a complete environment in *env*, which does not exist yet; return what is in it."""
+    layer = order.layer
     scheme = _scheme(order, context)
     chain = _chain(order.target, scheme)
-    if chain.runtime is None:
-        source = context.sources[lock.python.source]
-        provide(source, lock.python, context.platform, env, context.runtime)
-    else:
-        env.mkdir()
-    lock_dir = context.layout.pylock(layer.env_name).parent
-    wheels = WheelSource(uv=context.runtime.uv, lock_dir=lock_dir, indexes=context.indexes)
-    install(
-        lock,
-        env,
-        platform=context.platform,
-        targets=layer.targets,
-        source=wheels,
-        project=order.target.wheel,
-    )
+    staging = env.with_name(f"{env.name}.staging")
+    with ThreadPoolExecutor(max_workers=1) as beside:  # a Python is copied while uv installs
+        installing = beside.submit(_install, staging, order, context)
+        _begin(env, order, context)
+        present = installing.result()
+    move_in(staging, env, scheme)
     scripts = ScriptWriter(env=env, layer=layer, scheme=scheme, reporter=context.runtime.reporter)
-    normalize_records(env, scheme, scripts.write())
+    distributions = normalize_records(env, scheme, scripts.write(), present)
     if chain.runtime is not None:
         make_environment(env, chain, context.layout.environment(chain.runtime, context.platform))
         link_layers(env, chain, context.runtime.reporter)
@@ -188,6 +182,28 @@ def _fill(env: Path, order: Order, context: BuildContext) -> None:
     refuse_unlaunchable(layer, [env, *_below(chain, context)], scheme)
     describe_layer(env, chain, _application(layer, scheme))
     require_names(env, context.platform, chain.name, context.runtime.reporter)
+    return distributions
+
+
+def _begin(env: Path, order: Order, context: BuildContext) -> None:
+    """Make *env*: a Python, or an empty directory above one."""
+    if order.target.lower:
+        env.mkdir()
+    else:
+        pin = order.lock.python
+        provide(context.sources[pin.source], pin, context.platform, env, context.runtime)
+
+
+def _install(staging: Path, order: Order, context: BuildContext) -> dict[str, list[Row]]:
+    lock_dir = context.layout.pylock(order.layer.env_name).parent
+    return install(
+        order.lock,
+        staging,
+        platform=context.platform,
+        targets=order.layer.targets,
+        source=WheelSource(uv=context.runtime.uv, lock_dir=lock_dir, indexes=context.indexes),
+        project=order.target.wheel,
+    )
 
 
 def _application(layer: LayerSpec, scheme: Scheme) -> dict[str, str]:

@@ -25,7 +25,9 @@ from venvlayers.build.arrived import (
     read_records,
     record_owned,
     record_what_is_there,
+    rows_by_info,
 )
+from venvlayers.build.record import Row
 from venvlayers.build.scheme import Scheme
 from venvlayers.build.verified import Verified
 from venvlayers.cache.place import verified_files
@@ -57,22 +59,25 @@ class WheelSource:
 
 def install(
     lock: LayerLock,
-    env: Path,
+    staging: Path,
     *,
     platform: Platform,
     targets: Targets,
     source: WheelSource,
     project: ProjectWheel | None = None,
-) -> None:
-    """Install the packages of *lock* for *platform* into *env*.
+) -> dict[str, list[Row]]:
+    """Have uv install the packages of *lock* for *platform* in *staging*; `move_in` comes next.
 
     Args:
         lock: The layer's lock.
-        env: The environment, which has no distributions yet.
+        staging: A directory that does not exist yet, and will not if there is no package.
         platform: What to install for.
         targets: The oldest systems that it is to run on.
         source: How to get at wheels.
         project: The wheel of the project, which no lock has.
+
+    Returns:
+        What each `RECORD` says of the files that are there, by its ``.dist-info``'s name.
 
     Raises:
         BuildError: A wheel cannot be had, or is not what was locked.
@@ -83,8 +88,7 @@ def install(
     ]
     packages += [_project_entry(project, lock)] if project else []
     if not packages:
-        return
-    staging = env.with_name(f"{env.name}.staging")
+        return {}
     _describe(staging, packages, source)
     run = partial(
         source.uv.install,
@@ -93,7 +97,7 @@ def install(
         targets=targets,
     )
     try:
-        _install_as_recorded(lock, staging, packages, source, run)
+        records = _install_as_recorded(lock, staging, packages, source, run)
     except UvFailure as failure:
         raise BuildError(
             f"the packages of {lock.env_name} cannot be installed",
@@ -102,8 +106,18 @@ def install(
             "whether the index, the network and uv's cache directory can be used",
         ) from failure
     (staging / "prefix" / ".lock").unlink(missing_ok=True)  # uv's own, against other uvs
-    _move(staging / "prefix", env, Scheme(platform=platform, python=lock.python.interpreter))
-    remove_tree(staging)
+    return rows_by_info(records)
+
+
+def move_in(staging: Path, env: Path, scheme: Scheme) -> None:
+    """Move what was installed in *staging* into *env*, which has no distributions yet.
+
+    Raises:
+        BuildError: Two packages bring the same file, in the target's layout.
+    """
+    if staging.is_dir():
+        _move(staging / "prefix", env, scheme)
+        remove_tree(staging)
 
 
 def _describe(directory: Path, packages: list[dict[str, Any]], source: WheelSource) -> None:
@@ -139,29 +153,30 @@ def _install_as_recorded(
     packages: list[dict[str, Any]],
     source: WheelSource,
     run: Callable[..., None],
-) -> None:
+) -> Records:
     """Install what the wheels have, also where uv's cache has something else by now.
 
     uv checks a wheel's hash when it fetches it. Later installs link to the files in its
     cache, as other environments do, so an edit in one of those shows here.
+
+    Returns:
+        What is recorded in the end.
     """
     prefix, verified = staging / "prefix", Verified(verified_files())
-
-    def altered(*, cache: bool) -> list[str]:
-        run(staging, prefix, cache=cache)
-        records = _settled(staging, packages, source, partial(run, cache=cache))
-        return altered_files(prefix, records, verified)
-
-    if found := altered(cache=True):
-        source.uv.reporter.say(
-            Kind.WARNING,
-            f"{lock.env_name}: in uv's cache, {found[0]}{_and_others(len(found) - 1)} not what the"
-            " wheel recorded; fetching the packages again.\n"
-            "`uv cache clean` mends the cache.",
-        )
-        remove_tree(prefix)
-        altered(cache=False)
-        record_what_is_there(prefix)  # what differs now is so in the wheel, whose hash is locked
+    run(staging, prefix, cache=True)
+    records = _settled(staging, packages, source, partial(run, cache=True))
+    if not (found := altered_files(prefix, records, verified)):
+        return records
+    source.uv.reporter.say(
+        Kind.WARNING,
+        f"{lock.env_name}: in uv's cache, {found[0]}{_and_others(len(found) - 1)} not what the"
+        " wheel recorded; fetching the packages again.\n"
+        "`uv cache clean` mends the cache.",
+    )
+    remove_tree(prefix)
+    run(staging, prefix, cache=False)
+    _settled(staging, packages, source, partial(run, cache=False))
+    return record_what_is_there(prefix)  # what differs now is so in the wheel, whose hash is locked
 
 
 def _and_others(others: int) -> str:

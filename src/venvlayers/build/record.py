@@ -11,7 +11,6 @@ import base64
 import csv
 import hashlib
 import io
-import os
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,8 +29,11 @@ Row = tuple[str, str, str]
 
 
 def normalize_records(
-    env: Path, scheme: Scheme, added: Mapping[str, Iterable[str]] | None = None
-) -> None:
+    env: Path,
+    scheme: Scheme,
+    added: Mapping[str, Iterable[str]] | None = None,
+    present: Mapping[str, Iterable[Row]] | None = None,
+) -> tuple[Distribution, ...]:
     """Make every `RECORD` in *env* list exactly its distribution's files, sorted.
 
     Args:
@@ -39,28 +41,42 @@ def normalize_records(
         scheme: Its layout.
         added: What was written for distributions besides, by the names of their
             ``.dist-info``: places relative to the environment, outside of site-packages.
+        present: What of the `RECORD`s was found to be there, by the same names; they are
+            read, and it is looked for, where that is not given.
+
+    Returns:
+        The distributions, as `installed_distributions` does.
     """
+    distributions = []
     for info in info_directories(env, scheme):
         for name in _ABOUT_THE_INSTALL:
             (info / name).unlink(missing_ok=True)
         _replace(info / "INSTALLER", _INSTALLER)
         more = [(f"../{place}", "", "") for place in (added or {}).get(info.name, ())]
-        rows = [*rows_of(info / "RECORD"), *more]
-        write_rows(info / "RECORD", sorted(_true_rows(rows, env, info, scheme)))
+        known = None if present is None else present.get(info.name)
+        recorded = rows_of(info / "RECORD") if known is None else known
+        rows = sorted(_true_rows([*recorded, *more], env, info, scheme, look=known is None))
+        write_rows(info / "RECORD", rows)
+        distributions.append(_distribution(info, rows, scheme))
+    return tuple(distributions)
 
 
-def _true_rows(rows: Iterable[Row], env: Path, info: Path, scheme: Scheme) -> Iterator[Row]:
-    seen = set()
-    root, site = os.fspath(env), scheme.site_packages
-    programs = f"{scheme.platform.bin_dir}/"
+def _true_rows(
+    rows: Iterable[Row], env: Path, info: Path, scheme: Scheme, *, look: bool
+) -> Iterator[Row]:
+    """Yield the rows of what is there; *look* tells whether to, below site-packages."""
     itself, *rewritten = (f"{info.name}/{name}" for name in ("RECORD", *_REWRITTEN))
+    seen = {f"{info.name}/{name}" for name in _ABOUT_THE_INSTALL}
+    site, programs = scheme.site_packages, f"{scheme.platform.bin_dir}/"
     for recorded, digest, size in rows:
         plain = is_plain(recorded)
         place = f"{site}/{recorded}" if plain else _place(recorded, scheme)
-        if place in seen or place.startswith("../") or not os.path.isfile(f"{root}/{place}"):  # noqa: PTH113 - 50,000 times
-            continue
-        seen.add(place)
         name = recorded if plain else scheme.recorded(place)
+        if name in seen or place.startswith("../"):
+            continue
+        seen.add(name)
+        if (look or not plain) and not (env / place).is_file():
+            continue
         if name == itself:
             yield name, "", ""
         elif _is_usual(digest) and not (place.startswith(programs) or name in rewritten):
@@ -143,21 +159,23 @@ def info_directories(env: Path, scheme: Scheme) -> list[Path]:
 
 def installed_distributions(env: Path, scheme: Scheme) -> tuple[Distribution, ...]:
     """Return the distributions in *env*, by name, each with its files."""
-    distributions = []
+    return tuple(
+        _distribution(info, rows_of(info / "RECORD"), scheme)
+        for info in info_directories(env, scheme)
+    )
+
+
+def _distribution(info: Path, recorded: Iterable[Row], scheme: Scheme) -> Distribution:
+    name, _, version = info.name.removesuffix(".dist-info").partition("-")
     site = scheme.site_packages
-    for info in info_directories(env, scheme):
-        name, _, version = info.name.removesuffix(".dist-info").partition("-")
-        rows = sorted(
-            (f"{site}/{path}" if is_plain(path) else scheme.from_record(path), digest, size)
-            for path, digest, size in rows_of(info / "RECORD")
-        )
-        distributions.append(
-            Distribution(
-                name=name,
-                version=version,
-                files=tuple(path for path, _, _ in rows),
-                hashes={path: digest for path, digest, _ in rows if digest},
-                sizes={path: int(size) for path, _, size in rows if size.isdecimal()},
-            )
-        )
-    return tuple(distributions)
+    rows = sorted(
+        (f"{site}/{path}" if is_plain(path) else scheme.from_record(path), digest, size)
+        for path, digest, size in recorded
+    )
+    return Distribution(
+        name=name,
+        version=version,
+        files=tuple(path for path, _, _ in rows),
+        hashes={path: digest for path, digest, _ in rows if digest},
+        sizes={path: int(size) for path, _, size in rows if size.isdecimal()},
+    )

@@ -39,11 +39,11 @@ class Verified:
 
         Another content, size, time or place on disk gives another seal.
         """
-        digest = hashlib.sha256()
-        for recorded, status in files:
-            inode = f"{status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns}"
-            digest.update(f"{recorded} {inode}\n".encode())
-        return digest.hexdigest()
+        lines = [
+            f"{recorded} {now.st_dev} {now.st_ino} {now.st_size} {now.st_mtime_ns}\n"
+            for recorded, now in files
+        ]
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
 
     def knows(self, seal: str) -> bool:
         """Tell whether files with this seal were found to be as recorded."""

@@ -8,7 +8,7 @@ documented interfaces, which are in its system directory since Windows 10.
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 from venvlayers.platforms import Targets
 
@@ -66,6 +66,7 @@ def _names(listed: str) -> frozenset[str]:
     return frozenset(listed.split())
 
 
+@lru_cache(maxsize=10_000)  # most libraries need the same ones
 def is_of_system(library: str, sys_platform: str) -> bool:
     """Tell whether every system of a platform has a library, or every Python for it does.
 

@@ -74,8 +74,10 @@ class Inspection:
     def by_name(self) -> Mapping[str, tuple[str, ...]]:
         """The files that a library's name can mean, links too; in lower case on Windows."""
         found: dict[str, list[str]] = {}
+        is_windows = self.platform.is_windows
         for path in (*self.sizes, *self.links):
-            found.setdefault(self.library_name(path), []).append(path)
+            name = path.rpartition("/")[2]
+            found.setdefault(name.lower() if is_windows else name, []).append(path)
         for path, parts in self.binaries.items():
             for part in parts:
                 if part.name:
@@ -112,11 +114,14 @@ class Inspection:
         name = path.replace("\\", "/").rpartition("/")[2]
         return name.lower() if self.platform.is_windows else name
 
+    @cached_property
+    def _wanted(self) -> tuple[Format, str]:
+        return FORMATS[self.platform.sys_platform], self.platform.machine
+
     def fitting(self, path: str) -> Binary | None:
         """Return what is for this platform in a binary; None if nothing is."""
-        wanted = (FORMATS[self.platform.sys_platform], self.platform.machine)
         for part in self.binaries.get(path, ()):
-            if (part.format, part.machine) == wanted:
+            if (part.format, part.machine) == self._wanted:
                 return part
         return None
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from venvlayers.check.base import is_of_system
@@ -81,11 +82,10 @@ def _reached(roots: Iterable[str], leads: dict[str, list[str]]) -> frozenset[str
 
 def _where_loaded(inspection: Inspection, path: str, binary: Binary, library: str) -> str | None:
     """Return the file of the layer that the loader takes for *library*; None if none."""
-    folder = posixpath.dirname(path)
+    folder = path.rpartition("/")[0]
     for place in _places(folder, binary, library):
-        name = posixpath.normpath(place)
-        if name in inspection.sizes or name in inspection.links:
-            return name
+        if place in inspection.sizes or place in inspection.links:
+            return place
     if inspection.platform.is_windows:  # in any case: beside the file, or where packages say
         beside = [
             found
@@ -98,13 +98,23 @@ def _where_loaded(inspection: Inspection, path: str, binary: Binary, library: st
 
 def _places(folder: str, binary: Binary, library: str) -> Iterator[str]:
     if library.startswith("@loader_path/"):
-        yield f"{folder}/{library.removeprefix('@loader_path/')}"
+        yield posixpath.normpath(f"{folder}/{library.removeprefix('@loader_path/')}")
     elif library.startswith("@rpath/") or "/" not in library:
         name = library.removeprefix("@rpath/")
-        for entry in binary.search:
-            for variable in ("$ORIGIN", "${ORIGIN}", "@loader_path"):
-                if entry.startswith(variable):
-                    yield f"{folder}/{entry.removeprefix(variable).lstrip('/')}/{name}"
+        for directory in _searched(folder, binary.search):
+            yield posixpath.normpath(f"{directory}/{name}") if "/" in name else directory + name
+
+
+@lru_cache(maxsize=10_000)  # a directory of libraries asks the same for each of them
+def _searched(folder: str, search: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the directories of the layer that a binary in *folder* looks in, ending with ``/``."""
+    found = (
+        posixpath.normpath(f"{folder}/{entry.removeprefix(variable).lstrip('/')}")
+        for entry in search
+        for variable in ("$ORIGIN", "${ORIGIN}", "@loader_path")
+        if entry.startswith(variable)
+    )
+    return tuple("" if directory == "." else f"{directory}/" for directory in found)
 
 
 def check_libraries(

@@ -48,10 +48,11 @@ def _made_here(inspection: Inspection) -> Iterator[str]:
             elsewhere |= distribution.hashes.keys()
     programs = f"{inspection.platform.bin_dir}/"
     library = inspection.site_packages.removesuffix("site-packages/")
+    written = (".pth", *_REWRITTEN)
     for path in inspection.sizes:
         if path in inspection.binaries and (path in elsewhere or path not in inspection.owners):
             continue
-        if path.startswith(programs) or path.endswith((".pth", *_REWRITTEN)):
+        if path.startswith(programs) or path.endswith(written):
             yield path
         elif path not in elsewhere:
             own = path.startswith((library, "include/", "lib/", "libs/", "tcl/"))

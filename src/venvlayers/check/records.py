@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from venvlayers.build.model import Distribution
 from venvlayers.check.inspection import Inspection, package_name
 from venvlayers.check.model import Finding, Severity
 from venvlayers.spec.model import FindingKind
@@ -24,19 +25,28 @@ def check_records(inspection: Inspection) -> Iterator[Finding]:
     """Yield how records differ from what is there."""
     environment = inspection.layer.environment
     for distribution in environment.distributions:
-        package = package_name(distribution)
-        for path in distribution.files:
-            size = inspection.sizes.get(path)
-            if size is None and path not in inspection.links:
-                if not path.endswith((".pyc", ".pyo")):
-                    yield _differs(
-                        inspection, package_name(distribution), path, "is recorded, and missing"
-                    )
-            elif distribution.sizes.get(path, size) != size:
-                what = "is not what was recorded: its size differs"
-                yield _differs(inspection, package, path, what)
+        if not _is_true(inspection, distribution):
+            yield from _differences(inspection, distribution)
     yield from _unrecorded(inspection)
     yield from _of_two(inspection)
+
+
+def _is_true(inspection: Inspection, distribution: Distribution) -> bool:
+    """Tell at once of thousands of files that they are as recorded."""
+    there = inspection.sizes
+    return distribution.sizes.items() <= there.items() and there.keys() >= {*distribution.files}
+
+
+def _differences(inspection: Inspection, distribution: Distribution) -> Iterator[Finding]:
+    package = package_name(distribution)
+    for path in distribution.files:
+        size = inspection.sizes.get(path)
+        if size is None and path not in inspection.links:
+            if not path.endswith((".pyc", ".pyo")):
+                yield _differs(inspection, package, path, "is recorded, and missing")
+        elif distribution.sizes.get(path, size) != size:
+            what = "is not what was recorded: its size differs"
+            yield _differs(inspection, package, path, what)
 
 
 def _differs(inspection: Inspection, package: str, path: str, what: str) -> Finding:
@@ -57,9 +67,9 @@ def _unrecorded(inspection: Inspection) -> Iterator[Finding]:
     modules = set(environment.modules.support) if environment.modules else set()
     if environment.launch and environment.modules and environment.modules.launch:
         modules.add(environment.launch.module)
-    place = inspection.site_packages
+    place, owners = inspection.site_packages, inspection.owners
     for path in inspection.sizes:
-        if not path.startswith(place) or path in inspection.owners:
+        if path in owners or not path.startswith(place):
             continue
         name = path[len(place) :]
         top = name.partition("/")[0].removesuffix(".py")
@@ -77,7 +87,10 @@ def _unrecorded(inspection: Inspection) -> Iterator[Finding]:
 def _of_two(inspection: Inspection) -> Iterator[Finding]:
     """Yield modules that two packages bring: the one that was installed last has it."""
     first: dict[str, str] = {}
-    for distribution in inspection.layer.environment.distributions:
+    distributions = inspection.layer.environment.distributions
+    if sum(len(distribution.files) for distribution in distributions) == len(inspection.owners):
+        return
+    for distribution in distributions:
         package = package_name(distribution)
         for path in distribution.files:
             other = first.setdefault(path, package)

@@ -61,7 +61,8 @@ def build_stage(
     runs = list(run.each)
     orders_of_each = for_each(runs, lambda one: _orders(one, plan, locks, wheel))
     work = list(zip(runs, orders_of_each, strict=True))
-    pool = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1))
+    # Twice the cores: while uv installs one layer, what it installed of another is looked at.
+    pool = ThreadPoolExecutor(max_workers=min(8, 2 * (os.cpu_count() or 1)))
     built: list[dict[str, _Building]] = []
     try:
         for one, orders in work:
