@@ -84,6 +84,7 @@ def is_of_system(library: str, sys_platform: str) -> bool:
     return library in _names(_MANYLINUX)
 
 
+@lru_cache(maxsize=10_000)
 def newer_symbols(version: str, targets: Targets) -> tuple[str, tuple[int, ...]] | None:
     """Return what a version of symbols is of, and its number, if the oldest Linux lacks it.
 

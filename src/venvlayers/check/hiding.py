@@ -7,10 +7,11 @@ directories, are made of what all layers have, so their parts are compared.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from venvlayers.build.model import Distribution
 from venvlayers.check.inspection import Inspection, package_name
 from venvlayers.check.model import Finding, Severity
 from venvlayers.check.records import NAMESPACE
@@ -35,21 +36,27 @@ class Provided:
         self.inspection = inspection
 
     @cached_property
-    def tops(self) -> Mapping[str, Mapping[str, _File]]:
-        """Every file among the packages, by its path there, by the first part of that."""
+    def tops(self) -> Mapping[str, Sequence[tuple[Distribution, str]]]:
+        """The files among the packages, and whose they are, by the first part of their paths."""
         place = self.inspection.site_packages
-        found: dict[str, dict[str, _File]] = {}
+        found: dict[str, list[tuple[Distribution, str]]] = {}
         for distribution in self.inspection.layer.environment.distributions:
-            package = package_name(distribution)
             for path in distribution.files:
                 if path.startswith(place):
-                    name = path[len(place) :]
-                    top = name.partition("/")[0]
-                    if not top.endswith((".dist-info", ".data", ".libs", ".pth")):
-                        key = top.partition(".")[0] if "/" not in name else top
-                        recorded = distribution.hashes.get(path, "")
-                        found.setdefault(key, {})[name] = _File(package, recorded)
-        return found
+                    top, slash, _ = path[len(place) :].partition("/")
+                    if slash or not top.endswith(".pth"):
+                        key = top if slash else top.partition(".")[0]
+                        found.setdefault(key, []).append((distribution, path))
+        ends = (".dist-info", ".data", ".libs")
+        return {key: files for key, files in found.items() if not key.endswith(ends)}
+
+    def files(self, top: str) -> Mapping[str, _File]:
+        """Return those with the first part *top*, by their paths among the packages."""
+        begin = len(self.inspection.site_packages)
+        return {
+            path[begin:]: _File(package_name(distribution), distribution.hashes.get(path, ""))
+            for distribution, path in self.tops[top]
+        }
 
     def is_namespace(self, module: str, files: Mapping[str, _File]) -> bool:
         """Tell whether the directory *module* is a part of a package that others have too."""
@@ -76,7 +83,7 @@ def check_hiding(upper: Provided, lower: Provided) -> Iterator[Finding]:
         lower: What comes later.
     """
     for name in sorted(upper.tops.keys() & lower.tops.keys()):
-        yield from _compare(upper, lower, name, upper.tops[name], lower.tops[name])
+        yield from _compare(upper, lower, name, upper.files(name), lower.files(name))
 
 
 def _compare(

@@ -31,17 +31,9 @@ def check_systems(
     ours = any(_LIBSTDCXX in layer.by_name for layer in (inspection, *lower))
     newest: dict[tuple[str, bool, str], tuple[int, ...]] = {}
     paths: dict[tuple[str, bool, str], list[str]] = {}
-    # Many libraries need the same versions, and have one set of them (`headers.py`).
-    newer: dict[frozenset[tuple[str, str]], list[_Newer]] = {}
     for path in inspection.binaries:
         if binary := inspection.fitting(path):
-            if binary.versions not in newer:
-                found = _newer_symbols(binary, inspection.layer.targets, ours=ours)
-                newer[binary.versions] = list(found)
-            for what, number in (
-                *newer[binary.versions],
-                *_newer_macos(binary, inspection.layer.targets),
-            ):
+            for what, number in _newer(binary, inspection.layer.targets, ours=ours):
                 key = (inspection.owners.get(path, ""), path in needs.used, what)
                 newest[key] = max(newest.get(key, ()), number)
                 paths.setdefault(key, []).append(path)
@@ -51,13 +43,10 @@ def check_systems(
         yield _finding(inspection, package, tuple(dict.fromkeys(paths[key])), name, used=used)
 
 
-def _newer_symbols(binary: Binary, targets: Targets, *, ours: bool) -> Iterator[_Newer]:
+def _newer(binary: Binary, targets: Targets, *, ours: bool) -> Iterator[_Newer]:
     for library, version in binary.versions:
         if not (ours and library == _LIBSTDCXX) and (newer := newer_symbols(version, targets)):
             yield newer
-
-
-def _newer_macos(binary: Binary, targets: Targets) -> Iterator[_Newer]:
     if binary.oldest_macos and binary.oldest_macos > targets.macos:
         yield "macOS ", binary.oldest_macos
 
