@@ -145,3 +145,18 @@ def test_exports_are_trusted_by_their_seal(published_project: Project) -> None:
         run(published_project, Goal.EXPORT, messages, output_dir=export)
         told = [text for text in messages.of(Kind.DETAIL) if "exports" in text]
         assert [text.split()[1] for text in told] == ([str(expected)] if expected else [])
+
+
+def test_x25_what_a_killed_run_left_goes_even_then(published_project: Project) -> None:
+    """It was killed when everything was in its place, so there is nothing to do but that."""
+    left = [
+        published_project.dist / ".venvstacks-publish-abc",
+        published_project.root / "requirements" / ".venvstacks-lock-abc",
+    ]
+    for directory in left:
+        directory.mkdir()
+        (directory / ".lock").touch()
+        (directory / "base.tar.zst").write_bytes(b"half of it")
+    outcome = run(published_project)
+    assert outcome.done == ()
+    assert [directory for directory in left if directory.exists()] == []

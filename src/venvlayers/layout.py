@@ -12,6 +12,9 @@ from venvlayers.platforms import Platform
 from venvlayers.spec.model import StackSpec
 from venvlayers.values import frozen
 
+STAGING_PREFIX = ".venvstacks-"
+"""What the names of directories begin with in which results wait for their place beside them."""
+
 
 @frozen
 class Layout:

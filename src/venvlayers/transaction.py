@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from venvlayers.files import remove_tree
+from venvlayers.layout import STAGING_PREFIX
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -37,10 +38,9 @@ def staging_directory(directory: Path, *, purpose: str) -> Iterator[Path]:
     Raises:
         OSError: *directory* is not writable, or full.
     """
-    prefix = f".venvstacks-{purpose}-"
+    prefix = f"{STAGING_PREFIX}{purpose}-"
     directory.mkdir(parents=True, exist_ok=True)
-    for leftover in directory.glob(f"{prefix}*"):
-        _remove_leftover(leftover)
+    remove_leftovers(directory, prefix)
     staging, lock = _locked_directory(directory, prefix)
     try:
         yield staging
@@ -66,6 +66,12 @@ def _locked_directory(directory: Path, prefix: str) -> tuple[Path, BaseFileLock]
         if (staging / _LOCK).exists():
             return staging, lock
         lock.release()
+
+
+def remove_leftovers(directory: Path, prefix: str = STAGING_PREFIX) -> None:
+    """Remove what killed runs left in *directory*, as far as it can be told from others'."""
+    for leftover in directory.glob(f"{prefix}*"):
+        _remove_leftover(leftover)
 
 
 def _remove_leftover(leftover: Path) -> None:

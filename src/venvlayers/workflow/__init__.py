@@ -18,6 +18,7 @@ from venvlayers.check.reports import recorded_reports
 from venvlayers.errors import BuildError, LockError
 from venvlayers.files import os_reason
 from venvlayers.guard import guarded
+from venvlayers.layout import STAGING_PREFIX
 from venvlayers.plan import OUTPUT_ACTIONS, Goal, Need, Plan, Step
 from venvlayers.planning import with_lower
 from venvlayers.report import Reporter
@@ -54,6 +55,7 @@ def _perform(request: Request, reporter: Reporter) -> Outcome:
     run = start(request, reporter)
     before = [(one, listed_before(one)) for one in run.each]
     outcome = _done(run)
+    _tidy(run)
     for one, listed in before:
         append_summary(one, outcome.published_for(one.platform), listed)
     return outcome
@@ -84,6 +86,18 @@ def _done(run: Run) -> Outcome:
         plan = make_plan(run)
         _refuse(run, plan)
         return _outcome(run, plan, carry_out(run, plan))
+
+
+def _tidy(run: Run) -> None:
+    """Remove what a killed run left, also where this one had nothing to put."""
+    places = [run.layout.lock_dir]
+    if run.request.goal in OUTPUT_ACTIONS:
+        places += [one.output_dir for one in run.each]
+    for place in places:
+        if any(place.glob(f"{STAGING_PREFIX}*")):
+            from venvlayers.transaction import remove_leftovers  # noqa: PLC0415
+
+            remove_leftovers(place)
 
 
 def _in_place(run: Run) -> tuple[PublishedLayer, ...]:
