@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--wheels", type=Path, help="has this checkout's wheel, for what is measured with Hatch")
     add("--stack", action="append", choices=STACKS, help="only this one; repeatable")
     add("--runs", type=int, help="how often to measure each (default: 3 times tiny, 2 the others)")
-    add("--full", action="store_true", help="`--best` too, and `tar | xz` of the large stack")
+    add("--full", action="store_true", help="what takes minutes, too")
     add("--memory", action="store_true", help="print the memory of each stage too")
     add("--warm", action="store_true", help="only `hatch run` with a layer")
     add("--turns", type=int, default=15, help="how often, for what is run with Hatch")
@@ -110,11 +110,15 @@ def _with_hatch(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
 def _stack(stack: Stack, directory: Path, options: argparse.Namespace) -> StackResult:
     place = directory / stack.name
     place.mkdir()
-    rounds = Rounds(Workplace(stack, place, _program()), lambda text: print(text, flush=True))
+    rounds = Rounds(
+        Workplace(stack, place, _program()),
+        lambda text: print(text, flush=True),
+        is_full=options.full or options.update,
+    )
     print(f"\n{stack.name}: {stack.title}", flush=True)
     rounds.prepare()
     rounds.run(options.runs or stack.rounds)
-    rounds.finish(is_full=options.full or options.update)
+    rounds.finish()
     if not options.keep:
         shutil.rmtree(place)
     return rounds.result

@@ -28,13 +28,15 @@ class Rounds:
     Args:
         workplace: Where; nothing has been made in it yet.
         say: Is told what is being done.
+        is_full: Whether to measure what takes minutes, too.
     """
 
-    def __init__(self, workplace: Workplace, say: Callable[[str], None]) -> None:
+    def __init__(self, workplace: Workplace, say: Callable[[str], None], *, is_full: bool) -> None:
         self.place = workplace
         self.limits = Limits(workplace)
         self.result = StackResult(name=workplace.stack.name)
         self._say = say
+        self._is_full = is_full
         self._round = 0
 
     def prepare(self) -> None:
@@ -65,11 +67,11 @@ class Rounds:
             self._nothing()
             self._deploys()
 
-    def finish(self, *, is_full: bool) -> None:
+    def finish(self) -> None:
         """Measure what is measured once: the old way, the highest level; and starts."""
-        if is_full or not self.place.stack.is_large:
+        if self._is_full or not self.place.stack.is_large:
             self._measure("tar | xz -6", lambda: self._pack("xz", OLD_WAY))
-        if is_full:
+        if self._is_full:
             self._best()
         else:
             self._note("what takes minutes is measured with `--full`")
@@ -79,7 +81,7 @@ class Rounds:
 
     def _locks(self) -> None:
         place = self.place
-        if place.stack.fetches and self._round == 1:
+        if self._fetches:
             self._pair(
                 ("lock, uv's cache empty", lambda: self._lock_anew(self._fresh("uv-ours"))),
                 ("uv pip compile, uv's cache empty", self._compile_anew),
@@ -90,6 +92,11 @@ class Rounds:
         self._measure("relock", lambda: place.venvstacks("lock", "--if-needed"))
         place.restore()
 
+    @property
+    def _fetches(self) -> bool:
+        """Whether to measure with an empty cache of uv too, which downloads everything."""
+        return self._round == 1 and (self._is_full or not self.place.stack.is_large)
+
     def _lock_anew(self, uv: Path | None = None) -> Run:
         remove(self.place.locks)
         return self.place.venvstacks("lock", uv=uv)
@@ -98,7 +105,7 @@ class Rounds:
         return self.limits.compile(self._fresh("uv-theirs"))
 
     def _builds(self) -> None:
-        if self.place.stack.fetches and self._round == 1:
+        if self._fetches:
             self._pair(
                 ("build, all caches empty", self._build_from_nothing),
                 ("uv pip install, uv's cache empty", self._install_from_nothing),

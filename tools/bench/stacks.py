@@ -44,8 +44,7 @@ class Stack:
         arguments: What it is started with for its work.
         answers_to: What it is started with to answer without its work; None: its
             interpreter is started instead, since it has no such option.
-        fetches: Whether to measure with an empty cache of uv too, which downloads everything.
-        is_large: Whether `tar | xz` takes minutes.
+        is_large: Whether `tar | xz` takes minutes, and downloading everything as well.
         rounds: How often to measure everything, if nobody says.
     """
 
@@ -61,7 +60,6 @@ class Stack:
     module: str
     arguments: tuple[str, ...] = ()
     answers_to: tuple[str, ...] | None = ()
-    fetches: bool = True
     is_large: bool = False
     rounds: int = 2
 
@@ -110,7 +108,6 @@ LARGE = Stack(
     module="sklearn_qt_clusters",
     arguments=("--seconds", "0"),
     answers_to=("--version",),
-    fetches=False,
     is_large=True,
 )
 STACKS = {stack.name: stack for stack in (TINY, DEMO, LARGE)}
