@@ -120,7 +120,8 @@ def test_every_layer_brings_the_same_script(deployed: Deployment) -> None:
 
 def test_what_was_generated_has_lf(deployed: Deployment) -> None:
     """PR #64: line endings of the building machine are in nothing that we write."""
-    generated = ("postinstall.py", "pyvenv.cfg", LAYER_CONFIG, f"{SITE_PACKAGES}/sitecustomize.py")
+    modules = (f"{SITE_PACKAGES}/sitecustomize.py", f"{SITE_PACKAGES}/_venvstacks_run.py")
+    generated = ("postinstall.py", "pyvenv.cfg", LAYER_CONFIG, *modules)
     for name in generated:
         content = (deployed.root / "app-top" / name).read_bytes()
         assert b"\r" not in content

@@ -89,7 +89,7 @@ def main():
         print(json.dumps({
             "argv": sys.argv, "prefix": sys.prefix, "path": sys.path, "cwd": os.getcwd(),
             "variables": [name for name in os.environ if name.startswith("venvstacks")],
-            "spec": main.__spec__ and main.__spec__.name,
+            "spec": main.__spec__ and main.__spec__.name, "runpy": "runpy" in sys.modules,
         }))
 """
 RUN = "from tool.cli import main\n\nif __name__ == '__main__':\n    main()\n"
@@ -170,6 +170,8 @@ def test_every_application_has_a_launcher(deployed: Deployment, tmp_path: Path, 
     assert told["cwd"] == str(tmp_path)
     assert told["variables"] == []
     assert "" not in told["path"]
+    assert str(program.parent) not in told["path"], "each import would look there first"
+    assert not told["runpy"], "it takes longer than all layers"
     assert told["spec"] == {"by module": "tool.__main__", "plain": "plain"}.get(name)
     if told["spec"] is None:
         assert told["argv"] == [str(program)]
@@ -231,6 +233,7 @@ def test_it_is_found_however_it_is_called(deployed: Deployment, tmp_path: Path) 
         told = report(called, cwd=cwd, PATH=os.defpath)
         assert told["prefix"] == prefix, called
         assert Path(cwd, told["argv"][0]) == Path(cwd, called), "as it was called"
+        assert str(bin_dir) not in told["path"]
     for path, cwd in ((str(bin_dir), places), ("bin", places), (".", bin_dir), ("-dash", places)):
         command = f'PATH="{path}"; by-script'
         assert report("/bin/sh", "-c", command, cwd=cwd)["prefix"] == prefix, path

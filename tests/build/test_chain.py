@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +29,14 @@ WINDOWS = Chain(
     runtime="base",
     scheme=Scheme(
         platform=PLATFORMS["win_amd64"], python=Interpreter("cpython", PythonVersion(3, 12, 1))
+    ),
+)
+POSIX = Chain(
+    name="app-x",
+    frameworks=("framework-y", "framework-z"),
+    runtime="base",
+    scheme=Scheme(
+        platform=PLATFORMS["linux_x86_64"], python=Interpreter("cpython", PythonVersion(3, 12, 1))
     ),
 )
 
@@ -55,6 +66,37 @@ def test_c1_pypy_on_windows_gets_the_programs_and_libraries_of_its_runtime(tmp_p
         (tmp_path / "base" / name).write_text(name)
     make_environment(tmp_path / "app-x", chain, tmp_path / "base")
     assert sorted(path.name for path in (tmp_path / "app-x" / "Scripts").iterdir()) == programs
+
+
+def put_on_path(app: Path, **environment: str) -> list[str]:
+    """Return the names of the layers on the path, in order, of a Python that `site` is run in."""
+    program = (
+        "import site, sys; site.addsitedir(sys.argv[1]); import sitecustomize; print(sys.path)"
+    )
+    command = [sys.executable, "-S", "-c", program, str(app / POSIX.scheme.site_packages)]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    path = [Path(entry) for entry in ast.literal_eval(result.stdout)]
+    inside = [entry for entry in path if entry.is_relative_to(app.parent)]
+    return [entry.relative_to(app.parent).parts[0] for entry in inside]
+
+
+def test_the_layers_are_in_order_whatever_path_files_there_are(tmp_path: Path) -> None:
+    """Those of the application before the layers below, and those of a layer after it."""
+    app = tmp_path / "app-x"
+    link_layers(app, POSIX, Messages().reporter)
+    for name in POSIX.below:
+        (tmp_path / name / POSIX.scheme.site_packages).mkdir(parents=True)
+    layers = ["app-x", "framework-y", "framework-z", "base"]
+    assert put_on_path(app) == layers
+    for place, added in (("app-x", "own"), ("framework-y", "from-y"), ("base", "from-base")):
+        (tmp_path / added).mkdir()
+        file = tmp_path / place / POSIX.scheme.site_packages / "zz.pth"
+        file.write_text(f"{tmp_path / added}\n", "utf-8")
+        where = layers.index(place) + 1
+        layers.insert(where, added)
+        assert put_on_path(app) == layers
+    elsewhere = str(tmp_path / "base" / POSIX.scheme.site_packages)
+    assert put_on_path(app, PYTHONPATH=elsewhere) == layers, "each once, and below the others"
 
 
 def test_windows_paths_are_relative_to_its_own_layout(tmp_path: Path) -> None:

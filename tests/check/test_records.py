@@ -41,6 +41,7 @@ def test_files_that_nobody_recorded(tmp_path: Path) -> None:
         f"{SITE}/pkg-1.0.dist-info/RECORD.jws": b"",
         f"{SITE}/sitecustomize.py": b"",
         f"{SITE}/_venvstacks.pth": b"../../../../base/lib\n",
+        f"{SITE}/_venvstacks_run.py": b"",
         f"{SITE}/demo.py": b"",
         f"{SITE}/helpers/__init__.py": b"",
         "postinstall.py": b"",

@@ -22,7 +22,7 @@ def root(tmp_path: Path) -> Path:
         "x.y.py",
         "main/__main__.py",
     )
-    for name in (*names, "../shared/help.py", "sitecustomize.py"):
+    for name in (*names, "../shared/help.py", "sitecustomize.py", "_venvstacks_run.py"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).touch()
     return root
@@ -59,6 +59,7 @@ def test_c7_support_modules_in_the_users_directory(
         ("json.py", "would be hidden by the standard library's module 'json'"),
         ("x.y.py", "'x.y' cannot be the name of a module, because of its dot"),
         ("sitecustomize.py", "has the name of the module that puts the layers below onto"),
+        ("_venvstacks_run.py", "has the name of the module that runs launch modules"),
         (".", "must be a module of the project, not the project itself"),
         ("", "must not be empty"),
     ],

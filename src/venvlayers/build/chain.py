@@ -28,7 +28,8 @@ _LAUNCHERS: dict[str, tuple[str, ...]] = {
     "pythonw.exe": ("venvwlauncher.exe", "pythonw.exe"),
 }
 """What Windows' environments start, and what CPython calls it: from 3.13 on, and before."""
-_SHIPPED = Path(__file__).parent.parent / "shipped"
+SHIPPED = Path(__file__).parent.parent / "shipped"
+"""Where the files are that travel inside a layer."""
 _PATH_LINES = "_venvstacks.pth"
 LAYER_CONFIG = "share/venv/metadata/venvstacks_layer.json"
 """Where a layer describes itself, relative to it."""
@@ -129,7 +130,7 @@ def write_customization(site_packages: Path, layers: Sequence[tuple[str, str]]) 
         layers: Their names, nearest first, each with its site directory: absolute, or
             relative to *site_packages*.
     """
-    template = (_SHIPPED / "sitecustomize.py").read_text("utf-8")
+    template = (SHIPPED / "sitecustomize.py").read_text("utf-8")
     entries = [list(layer) for layer in layers]
     text = template.replace("LAYERS = []", f"LAYERS = {entries!r}")
     write_text(site_packages / "sitecustomize.py", text)
@@ -154,7 +155,7 @@ def describe_layer(env: Path, chain: Chain, application: Mapping[str, str]) -> N
         "site_dir": scheme.site_packages,
     }
     write_text(env / LAYER_CONFIG, json_text(config | dict(application)))
-    write_text(env / "postinstall.py", (_SHIPPED / "postinstall.py").read_text("utf-8"))
+    write_text(env / "postinstall.py", (SHIPPED / "postinstall.py").read_text("utf-8"))
 
 
 def hidden_by(module: str, site_packages: Sequence[Path]) -> Path | None:

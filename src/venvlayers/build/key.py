@@ -13,7 +13,7 @@ from venvlayers.platforms import Platform
 from venvlayers.spec.model import LayerSpec
 from venvlayers.values import frozen
 
-_FORMAT = 3
+_FORMAT = 4
 """Raised when a newer release would fill an environment differently."""
 _CHECK = 1
 """Raised when a newer release would refuse an environment that was all right."""

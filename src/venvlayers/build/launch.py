@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from venvlayers.build.chain import SHIPPED
 from venvlayers.build.importable import Module, NotFound, find_module, names_bound, search_path
 from venvlayers.build.scheme import Scheme
 from venvlayers.build.scripts import code, declared_programs, program, write_program
 from venvlayers.errors import BuildError
+from venvlayers.files import write_text
 from venvlayers.platforms import Platform
 from venvlayers.spec.model import Launch, LayerSpec
 from venvlayers.spec.table import did_you_mean
+
+RUNNER = "_venvstacks_run"
+"""The module that runs a launch module, in the layer of the application."""
+_WITHOUT_ITS_DIRECTORY = ('if sys.path[:1] == [f"{sys.prefix}/bin"]:', "    del sys.path[0]", "")
+"""There are no modules, and every import would look for them there."""
 
 
 def launcher_place(layer: LayerSpec, platform: Platform) -> str:
@@ -21,10 +28,29 @@ def launcher_place(layer: LayerSpec, platform: Platform) -> str:
 
 def write_launcher(env: Path, layer: LayerSpec, scheme: Scheme) -> None:
     """Write the launcher of an application into its environment; others have none."""
-    if layer.launch:
-        content = code(layer.launch, exe=scheme.platform.is_windows)
-        made = program(content, scheme, in_runtime=False, gui=layer.launch.gui)
-        write_program(env / launcher_place(layer, scheme.platform), made)
+    if layer.launch is None:
+        return
+    content = launcher_code(layer.launch, exe=scheme.platform.is_windows)
+    made = program(content, scheme, in_runtime=False, gui=layer.launch.gui)
+    write_program(env / launcher_place(layer, scheme.platform), made)
+    if not layer.launch.attribute:
+        text = (SHIPPED / "run.py").read_text("utf-8")
+        write_text(env / scheme.site_packages / f"{RUNNER}.py", text)
+
+
+def launcher_code(launch: Launch, *, exe: bool) -> bytes:
+    """Return what a launcher runs: little, for it is parsed at every start.
+
+    Args:
+        launch: What it starts.
+        exe: Whether it is an executable of Windows, out of which Python imports this.
+    """
+    first = () if exe else _WITHOUT_ITS_DIRECTORY
+    if launch.attribute:
+        return code(launch, exe=exe, first=first)
+    lines = ["import sys", "", *first, f"from {RUNNER} import run", ""]
+    lines += ['if __name__ == "__main__":', f"    run({launch.module!r})", ""]
+    return "\n".join(lines).encode()
 
 
 def refuse_unlaunchable(layer: LayerSpec, environments: Sequence[Path], scheme: Scheme) -> None:

@@ -35,24 +35,20 @@ _ENDS = ("", ".exe")
 _NOT_IN_NAMES = frozenset('/\\:*?"<>|\0\n')
 
 
-def code(launch: Launch, *, exe: bool) -> bytes:
-    """Return what a program runs.
+def code(launch: Launch, *, exe: bool, first: Sequence[str] = ()) -> bytes:
+    """Return what a program runs that calls a function.
 
     Args:
-        launch: What it starts.
+        launch: The function.
         exe: Whether the program's name has a suffix that is not to be seen.
+        first: Lines that come before its import, and can use `sys`.
     """
-    lines = ["import sys", ""]
+    name = launch.attribute.partition(".")[0]
     suffix = ['    if sys.argv[0].endswith(".exe"):', "        sys.argv[0] = sys.argv[0][:-4]"]
-    if launch.attribute:
-        lines.append(f"from {launch.module} import {launch.attribute.partition('.')[0]}")
-        run = f"sys.exit({launch.attribute}())"
-    else:
-        lines.append("import runpy")
-        # What `python -m` calls: only this runs it as the module `__main__`, as some need it.
-        run = f"runpy._run_module_as_main({launch.module!r})"
+    lines = ["import sys", "", *first, f"from {launch.module} import {name}", ""]
     # Where processes are started afresh, `multiprocessing` imports this again.
-    lines += ["", 'if __name__ == "__main__":', *(suffix if exe else ()), f"    {run}", ""]
+    lines += ['if __name__ == "__main__":', *(suffix if exe else ())]
+    lines += [f"    sys.exit({launch.attribute}())", ""]
     return "\n".join(lines).encode()
 
 

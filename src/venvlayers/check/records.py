@@ -14,7 +14,7 @@ from venvlayers.check.inspection import Inspection, package_name
 from venvlayers.check.model import Finding, Severity
 from venvlayers.spec.model import FindingKind
 
-_OURS = re.compile(r"sitecustomize\.py|_venvstacks\.pth")
+_OURS = re.compile(r"sitecustomize\.py|_venvstacks\.pth|_venvstacks_run\.py")
 _SIGNATURES = (".dist-info/RECORD.jws", ".dist-info/RECORD.p7s")
 """What a record never lists (PEP 427)."""
 NAMESPACE = (b"extend_path", b"declare_namespace")

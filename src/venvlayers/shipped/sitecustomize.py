@@ -14,38 +14,46 @@ LAYERS = []
 
 def _add_layers():
     here = os.path.dirname(os.path.abspath(__file__))
-    layers = [(name, os.path.normpath(os.path.join(here, place))) for name, place in LAYERS]
-    later = {os.path.normcase(directory) for _, directory in layers}
+    places = [os.path.normpath(os.path.join(here, place)) for _, place in LAYERS]
+    with_path_files = [
+        place for (name, _), place in zip(LAYERS, places) if _has_path_files(name, place)
+    ]
+    # Mostly there is nothing to do: the lines of _venvstacks.pth put them where they belong.
+    if with_path_files or sys.path[-len(places) :] != places:
+        _put_in_order(places, with_path_files)
+
+
+def _put_in_order(places, with_path_files):
+    """Take the layers off the path, and add each again in its turn, with its own .pth files.
+
+    What those add comes before the layers below. _venvstacks.pth, ours and those of the
+    layers, put all layers below there at once.
+    """
+    later = {os.path.normcase(place) for place in places}
     _forget(later)
-    for name, directory in layers:
-        if _has_path_files(name, directory):
+    for place in places:
+        if place in with_path_files:
             # With the known paths given, site does not compute them anew each time.
             known = {os.path.normcase(os.path.abspath(path)) for path in sys.path}
-            site.addsitedir(directory, known)
-            later.discard(os.path.normcase(directory))
+            site.addsitedir(place, known)
+            later.discard(os.path.normcase(place))
             _forget(later)
         else:
-            sys.path.append(directory)
-            later.discard(os.path.normcase(directory))
+            sys.path.append(place)
+            later.discard(os.path.normcase(place))
 
 
-def _forget(directories):
-    """Take directories off the path.
-
-    _venvstacks.pth, ours and those of the layers below, put all of them there at
-    once. Each is added again in its turn, so that what its own .pth files add comes
-    before the layers below it.
-    """
-    sys.path[:] = [path for path in sys.path if os.path.normcase(path) not in directories]
+def _forget(places):
+    sys.path[:] = [path for path in sys.path if os.path.normcase(path) not in places]
 
 
-def _has_path_files(name, directory):
+def _has_path_files(name, place):
     """Tell whether there is something for site to read, besides what names our own layers."""
     try:
-        found = os.listdir(directory)
+        found = os.listdir(place)
     except OSError:
-        if not os.path.isdir(directory):
-            _missing(name, directory)
+        if not os.path.isdir(place):
+            _missing(name, place)
         return True
     return any(
         entry.endswith((".pth", ".start", ".toml")) and entry != "_venvstacks.pth"
@@ -53,11 +61,11 @@ def _has_path_files(name, directory):
     )
 
 
-def _missing(name, directory):
+def _missing(name, place):
     sys.stderr.write(
         "{}: the layer {!r} is missing: there is no {}\n"
         "hint: unpack all layers of an application side by side in one directory\n".format(
-            sys.prefix, name, directory
+            sys.prefix, name, place
         )
     )
     sys.stderr.flush()

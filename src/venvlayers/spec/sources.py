@@ -64,6 +64,8 @@ def _name_mistake(name: str) -> str | None:
         return f"would be hidden by the standard library's module {name!r}"
     if name == "sitecustomize":
         return "has the name of the module that puts the layers below onto the path"
+    if name == "_venvstacks_run":
+        return "has the name of the module that runs launch modules"
     return None
 
 
