@@ -10,9 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import stat
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -47,8 +45,8 @@ def settles_at(status: Status) -> int:
 
 def os_reason(error: OSError) -> str:
     """Return why the operating system refused something, and where, in one short line."""
-    if isinstance(error, shutil.Error) and isinstance(error.args[0], list):
-        # copytree collects what it could not copy: [(source, target, reason), ...]
+    if error.args and isinstance(error.args[0], list):
+        # shutil.Error: copytree collects what it could not copy: [(source, target, reason), ...]
         _source, target, reason = error.args[0][0]
         return f"{reason} ({len(error.args[0])} files; the first is {target})"
     reason = error.strerror or str(error)
@@ -88,8 +86,10 @@ def write_text(path: Path, text: str, *, mode: int = 0o644) -> None:
     Raises:
         OSError: The directory is not writable, or full; the old file is still there.
     """
+    from tempfile import mkstemp  # noqa: PLC0415 - not where nothing is written
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, private = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    handle, private = mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(text.encode())
@@ -107,8 +107,10 @@ def private_directory(parent: Path, *, prefix: str | None = None) -> Iterator[Pa
     It is on the same file system as *parent*, so that results can be renamed out of it.
     A *prefix* lets a later run recognise what a killed one left.
     """
+    from tempfile import mkdtemp  # noqa: PLC0415 - not where nothing is written
+
     parent.mkdir(parents=True, exist_ok=True)
-    path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    path = Path(mkdtemp(prefix=prefix, dir=parent))
     try:
         yield path
     finally:
@@ -136,13 +138,17 @@ def remove_tree(path: Path) -> None:
         OSError: Something in it cannot be removed all the same.
     """
     if path.exists():
+        from shutil import rmtree  # noqa: PLC0415 - not where nothing is removed
+
         root = os.fspath(path)
-        shutil.rmtree(root, onerror=partial(_unlock_and_retry, root))
+        rmtree(root, onerror=partial(_unlock_and_retry, root))
 
 
 def _unlock_and_retry(
     root: str, function: Callable[[str], object], path: str, _info: object
 ) -> None:
+    from shutil import rmtree  # noqa: PLC0415 - not where nothing is removed
+
     if not os.path.lexists(path):
         return
     # The directory that the whole tree is in is not ours to change.
@@ -151,7 +157,7 @@ def _unlock_and_retry(
         if not os.path.islink(entry):  # noqa: PTH114
             os.chmod(entry, stat.S_IRWXU)  # noqa: PTH101
     if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114
-        shutil.rmtree(path)
+        rmtree(path)
     else:
         function(path)
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum, IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from venvlayers.build.sources import AppModules
-from venvlayers.platforms import Platform
-from venvlayers.project.model import ProjectWheel
-from venvlayers.selection import Selection
-from venvlayers.spec.model import LayerSpec
 from venvlayers.values import frozen
+
+if TYPE_CHECKING:  # every shell imports this, to say how far to go
+    from venvlayers.build.sources import AppModules
+    from venvlayers.platforms import Platform
+    from venvlayers.project.model import ProjectWheel
+    from venvlayers.selection import Selection
+    from venvlayers.spec.model import LayerSpec
 
 
 class Goal(IntEnum):

@@ -11,11 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from enum import IntEnum
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 from venvlayers.errors import SelectionError
-from venvlayers.spec.model import LayerSpec, StackSpec
 from venvlayers.spec.table import did_you_mean
 from venvlayers.values import frozen
+
+if TYPE_CHECKING:  # a request has some of this, and is made before anything is read
+    from venvlayers.spec.model import LayerSpec, StackSpec
 
 
 class Extent(IntEnum):

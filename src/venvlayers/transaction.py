@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -50,10 +49,12 @@ def staging_directory(directory: Path, *, purpose: str) -> Iterator[Path]:
 
 def _locked_directory(directory: Path, prefix: str) -> tuple[Path, BaseFileLock]:
     """Make a directory of our own; one that somebody took for a leftover meanwhile is theirs."""
+    from tempfile import mkdtemp  # noqa: PLC0415 - not where nothing is written
+
     from filelock import Timeout  # noqa: PLC0415 - costs 80 ms to import
 
     while True:
-        staging = Path(tempfile.mkdtemp(prefix=prefix, dir=directory))
+        staging = Path(mkdtemp(prefix=prefix, dir=directory))
         lock = _lock_of(staging)
         try:
             lock.acquire(timeout=0)

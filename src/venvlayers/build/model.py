@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from venvlayers.build.sources import AppModules
 from venvlayers.lock.model import PythonPin
@@ -14,6 +14,9 @@ from venvlayers.project.model import ProjectWheel
 from venvlayers.spec.kinds import LayerKind
 from venvlayers.spec.model import Launch
 from venvlayers.values import frozen
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 @frozen

@@ -7,7 +7,6 @@ neither bytecode nor, in a git checkout, what git ignores.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
@@ -107,11 +106,13 @@ def copy_module(module: SourceModule, site_packages: Path) -> str:
     Returns:
         What `module_hash` returns, of the copy: the module may be edited meanwhile.
     """
+    from shutil import copyfile  # noqa: PLC0415 - not where nothing is built
+
     listed = []
     for place, path in module_files(module):
         target = site_packages / place
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
+        copyfile(path, target)
         executable = os.access(path, os.X_OK)
         target.chmod(0o755 if executable else 0o644)
         listed.append([place, sha256_file(target), executable])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from venvlayers.platforms import Interpreter, Platform, PythonVersion
 from venvlayers.values import frozen
 
 if TYPE_CHECKING:  # not needed to find out that nothing is to be done
+    from datetime import datetime
+
     from packaging.markers import Marker
     from packaging.pylock import Package, Pylock
 

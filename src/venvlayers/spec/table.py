@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 from typing import Any
 
 from venvlayers.errors import Problem
@@ -35,6 +34,8 @@ class Findings:
 
 def did_you_mean(word: str, known: Iterable[str], *, closeness: float = 0.6) -> str | None:
     """Return ``did you mean 'x'?`` if *word* is close (0 to 1) to one of *known*."""
+    from difflib import get_close_matches  # noqa: PLC0415 - for mistakes only
+
     close = get_close_matches(word.casefold(), list(known), n=1, cutoff=closeness)
     return f"did you mean {close[0]!r}?" if close else None
 
