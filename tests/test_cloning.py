@@ -18,7 +18,7 @@ from support.projects import Project
 from support.stacks import run
 from venvlayers import cloning
 from venvlayers.cloning import Copier, clone
-from venvlayers.deploy.export import export
+from venvlayers.deploy.export import exporting
 from venvlayers.plan import Goal
 from venvlayers.report import silent
 
@@ -63,7 +63,8 @@ def test_x9_an_export_shares_bytes_and_not_edits(sharing: Path) -> None:
     env = make_layer(sharing / "env")
     (env.path / "large.so").write_bytes(os.urandom(SIZE))
     before = used(sharing)
-    export([env], sharing / "out", timestamp=1, reporter=silent())
+    with exporting([env], sharing / "out", timestamp=1, reporter=silent()):
+        pass
     assert used(sharing) - before < SIZE // 4
     exported = sharing / "out" / env.deployed_name / "large.so"
     original = (env.path / "large.so").read_bytes()

@@ -104,6 +104,9 @@ def test_nothing_to_do_is_nothing(published_project: Project, tmp_path: Path) ->
         ("environments", 3),
         ("archives", 3),
     ]
+    asked = ("publish", "--output-dir", "dist", "--tag-outputs", "--json")  # which does nothing
+    plan = watched(published_project, asked, tmp_path / "plan")
+    assert json.loads(plan.stdout)["trusted"] == trusted(quiet)
 
 
 def trusted(result: Watched) -> list[dict[str, object]]:

@@ -80,6 +80,21 @@ def json_text(value: Any) -> str:
     return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
+def read_record(file: Path, version: int) -> dict[str, Any]:
+    """Return the JSON object that we recorded in *file*, which has *version* in it.
+
+    What another version of us recorded, a damaged file and none are an empty object.
+
+    Raises:
+        OSError: The file is there and cannot be read.
+    """
+    try:
+        document: dict[str, Any] = json.loads(file.read_bytes())
+        return document if document["version"] == version else {}
+    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, KeyError):
+        return {}
+
+
 def write_text(path: Path, text: str, *, mode: int = 0o644) -> None:
     """Write *text* in UTF-8 with its own line ends; the file is the old one or the new one.
 

@@ -1,4 +1,4 @@
-"""Putting files into place, all of them or none.
+"""Putting files, or whole directories, into place: all of them or none.
 
 Python's failures are undone. A kill between two renames cannot be; because every
 rename is whole, it leaves each file either old or new, and the next run mends it.
@@ -139,6 +139,36 @@ def _keep(place: Path, kept: Path) -> Path | None:
         place.rename(kept)
         return kept
     return kept
+
+
+@contextmanager
+def replacing_directories(staging: Path, moves: Iterable[tuple[Path, Path]]) -> Iterator[None]:
+    """Rename each new directory to its place; if what follows fails, everything is as it was.
+
+    What was in a place stays in *staging* until then, so there has to be room for both. A kill
+    in between can leave a place empty, never half-filled.
+
+    Raises:
+        OSError: Something could not be renamed.
+    """
+    kept = staging / "replaced"
+    kept.mkdir()
+    begun: list[tuple[Path, Path, Path]] = []
+    try:
+        for number, (new, place) in enumerate(moves):
+            old = kept / str(number)
+            begun.append((new, place, old))
+            if os.path.lexists(place):
+                place.rename(old)
+            new.rename(place)
+        yield
+    except BaseException:
+        for new, place, old in reversed(begun):
+            if not new.exists():
+                place.rename(new)
+            if os.path.lexists(old):
+                old.rename(place)
+        raise
 
 
 def _undo(done: list[tuple[Path | None, Path]]) -> None:

@@ -12,7 +12,7 @@ from support.projects import Project
 from support.stacks import run
 from support.stock import Stock
 from venvlayers.build.chain import LAYER_CONFIG
-from venvlayers.deploy.export import export
+from venvlayers.deploy.export import exporting
 from venvlayers.deploy.exported import remove_superseded
 from venvlayers.errors import PublishError
 from venvlayers.plan import Goal
@@ -72,7 +72,11 @@ def test_x9_no_file_of_an_export_is_anybody_elses(published_project: Project) ->
 def test_x9_what_was_edited_elsewhere_is_not_exported(
     published_project: Project, stock: Stock
 ) -> None:
-    """An environment shares its files with uv's cache: an edit there would be exported too."""
+    """An environment shares its files with uv's cache: an edit there would be exported too.
+
+    Nor are the layers exported that were whole, and copied before it was seen.
+    """
+    before = contents(published_project.dist)
     (module,) = (published_project.root / "_build").rglob("framework-middle/**/storey.py")
     text = module.read_bytes()
     module.unlink()
@@ -80,7 +84,10 @@ def test_x9_what_was_edited_elsewhere_is_not_exported(
     with pytest.raises(PublishError, match=r"storey\.py is not what was installed") as failure:
         run(published_project, Goal.EXPORT)
     assert "made anew" in (failure.value.hint or "")
-    assert not (published_project.dist / "framework-middle").exists()
+    assert contents(published_project.dist) == before
+    assert {path.name for path in published_project.dist.iterdir() if path.is_dir()} == {
+        "__venvstacks__"
+    }
 
 
 def test_x10_nothing_is_compiled(published_project: Project) -> None:
@@ -103,7 +110,8 @@ def test_times_modes_and_bytecode_are_those_of_an_archive(tmp_path: Path) -> Non
     (environment.path / "lib" / "__pycache__").mkdir(parents=True, exist_ok=True)
     (environment.path / "lib" / "__pycache__" / "x.pyc").touch()
     next(path for path in environment.path.rglob("*.py")).chmod(0o600)
-    export([environment], tmp_path / "out", timestamp=1_000_000_000, reporter=silent())
+    with exporting([environment], tmp_path / "out", timestamp=1_000_000_000, reporter=silent()):
+        pass
     target = tmp_path / "out" / environment.deployed_name
     assert not list(target.rglob("*.pyc"))
     files = [path for path in target.rglob("*") if path.is_file() and not path.is_symlink()]
@@ -116,13 +124,31 @@ def test_times_modes_and_bytecode_are_those_of_an_archive(tmp_path: Path) -> Non
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(PublishError, match="cannot export to"):
-        export(
-            [make_runtime(tmp_path / "rt")],
-            tmp_path / "file" / "below",
-            timestamp=None,
-            reporter=silent(),
-        )
+    environment = make_runtime(tmp_path / "rt")
+    with (
+        pytest.raises(PublishError, match="cannot export to"),
+        exporting([environment], tmp_path / "file" / "below", timestamp=None, reporter=silent()),
+    ):
+        pytest.fail("nothing is there")
+
+
+def test_exports_that_cannot_be_described_are_taken_back(published_project: Project) -> None:
+    """Those before them are there again, with what was said of them."""
+    run(published_project, Goal.EXPORT)
+    record = published_project.dist / "__venvstacks__" / "env_metadata"
+    before = contents(published_project.dist)
+    published_project.write("top.py", "print('changed')\n")
+    described = record / "framework-middle.json"
+    described.rename(record / "kept")
+    described.mkdir()
+    with pytest.raises(PublishError, match="Is a directory"):
+        run(published_project, Goal.EXPORT)
+    described.rmdir()
+    (record / "kept").rename(described)
+    assert contents(published_project.dist) == before
+    run(published_project, Goal.EXPORT)
+    (module,) = (published_project.dist / "app-top").rglob("site-packages/top.py")
+    assert "changed" in module.read_text("utf-8")
 
 
 def test_only_exports_are_replaced(published_project: Project) -> None:

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from venvlayers.build.chain import LAYER_CONFIG
 from venvlayers.build.model import LayerEnvironment
 from venvlayers.cloning import Copier
 from venvlayers.errors import PublishError
-from venvlayers.files import os_reason, replace_directory
+from venvlayers.files import os_reason
 from venvlayers.publish.contents import (
     Entry,
     EntryKind,
@@ -28,17 +29,21 @@ from venvlayers.publish.contents import (
 )
 from venvlayers.publish.format import EPOCH
 from venvlayers.report import Progress, Reporter
-from venvlayers.transaction import staging_directory
+from venvlayers.transaction import replacing_directories, staging_directory
 
 
-def export(
+@contextmanager
+def exporting(
     environments: Sequence[LayerEnvironment],
     output_dir: Path,
     *,
     timestamp: int | None,
     reporter: Reporter,
-) -> None:
-    """Copy *environments* into *output_dir*, each whole or not at all.
+) -> Iterator[None]:
+    """Copy *environments* into *output_dir*: all of them, or none if one or what follows fails.
+
+    They are in their places inside of the context, and those that were there before are gone
+    after it.
 
     Args:
         environments: What to copy.
@@ -49,9 +54,16 @@ def export(
     Raises:
         PublishError: They cannot be written.
     """
+    places = [output_dir / environment.deployed_name for environment in environments]
+    for place in places:
+        _require_export(place)
     try:
-        for environment in environments:
-            _export_one(environment, output_dir, timestamp, reporter)
+        with staging_directory(output_dir, purpose="export") as private:
+            made = [private / f"layer-{number}" for number, _ in enumerate(environments)]
+            for environment, copy in zip(environments, made, strict=True):
+                _export_one(environment, copy, timestamp, reporter)
+            with replacing_directories(private, zip(made, places, strict=True)):
+                yield
     except OSError as error:
         raise PublishError(
             f"cannot export to {output_dir}: {os_reason(error)}",
@@ -59,23 +71,21 @@ def export(
         ) from error
 
 
-def _export_one(
-    environment: LayerEnvironment, output_dir: Path, timestamp: int | None, reporter: Reporter
-) -> None:
-    contents = plan_contents(environment, EPOCH if timestamp is None else timestamp)
-    place = output_dir / environment.deployed_name
+def _require_export(place: Path) -> None:
     if os.path.lexists(place) and not (place / LAYER_CONFIG).is_file():
         raise PublishError(
             f"{place} is there, and is not a layer",
             hint="exports replace earlier exports only; choose another directory",
         )
+
+
+def _export_one(
+    environment: LayerEnvironment, copy: Path, timestamp: int | None, reporter: Reporter
+) -> None:
+    contents = plan_contents(environment, EPOCH if timestamp is None else timestamp)
     label = f"exporting {environment.env_name}"
-    with (
-        staging_directory(output_dir, purpose="export") as private,
-        reporter.progress(label, contents.unpacked_size) as progress,
-    ):
-        _copy(contents, private / "layer", progress)
-        replace_directory(private / "layer", place)
+    with reporter.progress(label, contents.unpacked_size) as progress:
+        _copy(contents, copy, progress)
 
 
 def _copy(contents: LayerContents, target: Path, progress: Progress) -> None:

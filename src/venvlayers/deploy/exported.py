@@ -7,14 +7,13 @@ does not fit its seal does not count. Bytecode does: programs that run leave it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from venvlayers.build.chain import LAYER_CONFIG
-from venvlayers.files import json_text, remove_tree, sealed, write_text
+from venvlayers.files import json_text, read_record, remove_tree, sealed, write_text
 from venvlayers.publish.format import EPOCH
 from venvlayers.publish.manifest import file_name, listed_entries, manifest_path, metadata_path
 from venvlayers.publish.metadata import Metadata
@@ -182,9 +181,5 @@ def _read(state_file: Path, output_dir: Path) -> dict[str, tuple[ExportRecipe, s
 
 
 def _document(state_file: Path, output_dir: Path) -> dict[str, Any]:
-    try:
-        document: Any = json.loads(state_file.read_bytes())
-        same = (document["version"], document["directory"]) == (_VERSION, str(output_dir))
-    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, KeyError):
-        return {}
-    return document if same else {}
+    document = read_record(state_file, _VERSION)
+    return document if document.get("directory") == str(output_dir) else {}

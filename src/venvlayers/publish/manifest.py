@@ -16,6 +16,7 @@ from venvlayers.files import json_text, write_text
 from venvlayers.platforms import PLATFORMS, Platform
 from venvlayers.publish.metadata import Metadata
 from venvlayers.spec.kinds import LayerKind
+from venvlayers.transaction import put_in_place, staging_directory
 
 METADATA_DIR = "__venvstacks__"
 """The directory beside the archives that holds everything said about them."""
@@ -105,16 +106,19 @@ def write_export_manifests(entries: Sequence[tuple[LayerKind, Metadata]], output
     What the manifest before said of layers that are not among *entries* is removed.
 
     Raises:
-        OSError: They cannot be written.
+        OSError: They cannot be written; what was said is as it was.
     """
     manifest = manifest_path(output_dir)
     before = set(listed_files(output_dir, manifest, None))
     texts = {metadata_path(output_dir, entry["layer_name"]): entry for _kind, entry in entries}
-    for place, metadata in {**texts, manifest: combined(entries)}.items():
-        write_text(place, json_text(metadata))
-    for old in before - texts.keys():
-        if old.parent == manifest.parent / _LAYERS_DIR:  # archives in the same place stay
-            old.unlink()
+    # Archives in the same place stay.
+    old = [path for path in before - texts.keys() if path.parent == manifest.parent / _LAYERS_DIR]
+    with staging_directory(output_dir, purpose="describe") as staging:
+        moves = []
+        for number, (place, metadata) in enumerate({**texts, manifest: combined(entries)}.items()):
+            write_text(staging / str(number), json_text(metadata))
+            moves.append((staging / str(number), place))
+        put_in_place(staging, moves, sorted(old))
     return manifest
 
 

@@ -7,13 +7,20 @@ Windows, which has no such time, it is the other three. What is known lies with 
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 from pathlib import Path
 
-from venvlayers.files import Status, file_status, json_text, settles_at, sha256_file, write_text
+from venvlayers.files import (
+    Status,
+    file_status,
+    json_text,
+    read_record,
+    settles_at,
+    sha256_file,
+    write_text,
+)
 from venvlayers.values import frozen
 
 _VERSION = 1
@@ -92,14 +99,11 @@ def read_seen(state_file: Path) -> dict[str, Seen]:
         OSError: The file is there and cannot be read.
     """
     try:
-        document = json.loads(state_file.read_bytes())
-        if document["version"] != _VERSION:
-            return {}
         return {
             name: Seen(sha256=digest, status=tuple(status), was_read=False)
-            for name, (digest, status) in document["files"].items()
+            for name, (digest, status) in read_record(state_file, _VERSION).get("files", {}).items()
         }
-    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, AttributeError):
         return {}
 
 

@@ -7,13 +7,12 @@ compares the file first (X24).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from venvlayers.files import json_text, write_text
+from venvlayers.files import json_text, read_record, write_text
 from venvlayers.publish.format import Frame, WrittenArchive
 from venvlayers.values import frozen
 
@@ -67,11 +66,9 @@ def read_records(state_file: Path, output_dir: Path) -> dict[str, Record]:
         OSError: The file is there and cannot be read.
     """
     try:
-        document = json.loads(state_file.read_bytes())
-        if document["version"] != _VERSION:
-            return {}
-        return {name: _record(output_dir / name, raw) for name, raw in document["archives"].items()}
-    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, KeyError, AttributeError):
+        archives = read_record(state_file, _VERSION).get("archives", {})
+        return {name: _record(output_dir / name, raw) for name, raw in archives.items()}
+    except (ValueError, TypeError, KeyError, AttributeError):
         return {}
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from venvlayers.build.environment import Order, describe
 from venvlayers.build.model import LayerEnvironment
 from venvlayers.cache.store import user_frames
-from venvlayers.deploy.export import export
+from venvlayers.deploy.export import exporting
 from venvlayers.deploy.exported import (
     export_recipe,
     kept_entries,
@@ -129,20 +129,29 @@ def export_stage(run: Run, made: Iterable[LayerEnvironment]) -> None:
     ]
     for layer in new:
         run.note("local-export", layer.env_name)
+    others = [layer.env_name for layer in kept(run)]
+    state_file = run.layout.exported_record(run.platform)
     with step(run, f"exporting to {run.output_dir}"), explained(run.output_dir):
-        export(new, run.output_dir, timestamp=timestamp, reporter=run.reporter)
-        others = [layer.env_name for layer in kept(run)]
-        entries = kept_entries(run.output_dir, others)
-        entries += [(layer.kind, layer_metadata(layer)) for layer in environments]
-        entries.sort(key=lambda entry: run.order.index(entry[1]["layer_name"]))
-        state_file = run.layout.exported_record(run.platform)
-        before = listed_targets(run.output_dir) | left_superseded(state_file, run.output_dir)
-        remember_superseding(state_file, run.output_dir, before)
-        write_export_manifests(entries, run.output_dir)
+        with exporting(new, run.output_dir, timestamp=timestamp, reporter=run.reporter):
+            before = _describe_exports(run, environments, others)
         for place in remove_superseded(run.output_dir, before):
             run.reporter.say(Kind.STEP, f"removed the export {place.name}")
         remembered = {name: recipe for name, recipe in in_place.items() if name in others}
         remember_exports(state_file, run.output_dir, {**remembered, **recipes})
+
+
+def _describe_exports(
+    run: Run, environments: Iterable[LayerEnvironment], others: Iterable[str]
+) -> frozenset[str]:
+    """Write the manifest of what is exported; return the directories that the one before listed."""
+    entries = kept_entries(run.output_dir, others)
+    entries += [(layer.kind, layer_metadata(layer)) for layer in environments]
+    entries.sort(key=lambda entry: run.order.index(entry[1]["layer_name"]))
+    state_file = run.layout.exported_record(run.platform)
+    before = listed_targets(run.output_dir) | left_superseded(state_file, run.output_dir)
+    remember_superseding(state_file, run.output_dir, before)
+    write_export_manifests(entries, run.output_dir)
+    return before
 
 
 def requested_manifest(run: Run, plan: Plan) -> Metadata:

@@ -7,6 +7,7 @@ fields that `docs/command.md` promises.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from typing import Any
 
 from venvlayers.lock.state import LockState, lock_states
@@ -21,6 +22,7 @@ from venvlayers.values import frozen
 from venvlayers.workflow.outlook import make_plan
 from venvlayers.workflow.project import told
 from venvlayers.workflow.run import stack_layout, start
+from venvlayers.workflow.trust import Trusted, trusted
 
 _UNKNOWN_VERSION = "???"
 
@@ -82,11 +84,13 @@ class StackStatus:
         spec: The stack.
         layers: Those of its layers that were asked for.
         plan: What there is to do; None if that was not asked.
+        trusted: What would be taken as given, if the plan was carried out.
     """
 
     spec: StackSpec
     layers: tuple[LayerStatus, ...]
     plan: Plan | None = None
+    trusted: tuple[Trusted, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a JSON value."""
@@ -95,6 +99,7 @@ class StackStatus:
             "spec_name": self.spec.path.name,
             **kinds,
             "plan": self.plan.as_json() if self.plan else None,
+            **({"trusted": [asdict(one) for one in self.trusted]} if self.plan else {}),
         }
 
     def as_text(self) -> str:
@@ -158,7 +163,12 @@ def planned_status(request: Request, reporter: Reporter) -> StackStatus:
     plan = make_plan(run)
     states = lock_states(run.spec, run.layout, reset=run.selection.reset)
     layers = [layer for layer in run.spec.layers if layer.env_name in run.selection]
-    return StackStatus(spec=run.spec, layers=tuple(_described(layers, states, plan)), plan=plan)
+    return StackStatus(
+        spec=run.spec,
+        layers=tuple(_described(layers, states, plan)),
+        plan=plan,
+        trusted=trusted(run, plan),
+    )
 
 
 def _described(
