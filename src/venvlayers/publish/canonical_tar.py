@@ -258,7 +258,7 @@ def _part(
         size=sum(piece.size for piece in pieces),
         digest=_told(*one_name),
         # What has no place depends on the name in more ways: others may have a place for it.
-        likeness=_told(*(one_name if place is None else ("group of any layer", *told))),
+        likeness=_told(*(one_name if place is None else ("files of any layer", *told))),
         pieces=pieces,
         name_field=field,
     )

@@ -79,6 +79,21 @@ class KnownFrames:
             return NewFrame(self, None, part.size)
         return NewFrame(self, self._store.new(key), part.size)
 
+    def checksum(self, part: TarPart) -> bytes | None:
+        """Return what was kept as the checksum of *part*, if it was."""
+        found = self._store.find(_checksum_key(part)) if self._store else None
+        if found is None:
+            return None
+        with found:
+            return b"".join(found.chunks())
+
+    def keep_checksum(self, part: TarPart, checksum: bytes) -> None:
+        """Keep a checksum of *part*, whose frame is known without the layer's name."""
+        if self._store and self._is_writable:
+            new = NewFrame(self, self._store.new(_checksum_key(part)), part.size)
+            new.write(checksum)
+            new.keep()
+
     def give_up(self, error: OSError) -> None:
         """Write no more frames, and say so."""
         if self._is_writable and self._store is not None:
@@ -133,6 +148,10 @@ class NewFrame:
     def _give_up(self, error: OSError) -> None:
         self.discard()
         self.frames.give_up(error)
+
+
+def _checksum_key(part: TarPart) -> str:
+    return hashlib.sha256(f"checksum {part.digest}".encode()).hexdigest()
 
 
 def _key(part: TarPart, codec: Codec, any_name: bool) -> str:  # noqa: FBT001 - of this module

@@ -3,16 +3,17 @@
 A part of the tar is compressed with a stand-in at every place where the layer's name
 belongs. The stand-in is nowhere else, so all of its places but the first become
 references to that one, which is in the frame as it is: written over it, the name is
-everywhere. This holds because of how compressors work, not by any promise of theirs, so
-it is proven for each frame: it is unpacked with another stand-in. Where it does not
-hold, a frame is made for the one name.
+everywhere. The checksum at the end of the frame depends on the name, and is replaced too.
+
+This holds because of how compressors work, not by any promise of theirs, so it is proven
+for each frame: with the name it has to unpack to what its checksum says. Where it does
+not, a frame is made for the one name.
 """
 
 from __future__ import annotations
 
-import hashlib
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import zstandard
@@ -26,62 +27,75 @@ if TYPE_CHECKING:
 NAME_AT = "name_at"
 """The fact about a stored frame that says where its stand-in is."""
 
-STAND_IN = b"".join(hashlib.sha256(b"no layer %d" % n).digest() for n in range(3))[:NAME_SIZE]
+# No byte of it is there twice, and none is in any name. So if what was compressed with it unpacks
+# with a name to what it should, each byte of each name comes from its own place in the first,
+# and nothing else comes from there.
+STAND_IN = bytes(sorted(range(128, 256), key=lambda n: sha256(bytes([n])).digest())[:NAME_SIZE])
+"""What is compressed in place of a name."""
 
-# Differs from the other in every byte, and no two places have the same two bytes. So if what was
-# compressed with the one unpacks with the other to what it should, each byte of each name
-# comes from its own place in the first, and nothing else comes from there.
-_OTHER = bytes(byte ^ (1 + place) for place, byte in enumerate(STAND_IN))
+_CHECKSUM_SIZE = 4  # RFC 8878, 3.1.1
 _AT_ONCE = 128 << 10  # unpacks to some MB at most
+_WINDOW = 128 << 20
+
+
+class Checksum:
+    """What a zstd frame with the given content ends with: the low bytes of its XXH64."""
+
+    def __init__(self) -> None:
+        # Nobody else here computes it. Levels below 0 look for almost nothing: 1.5 GB/s.
+        parameters = zstandard.ZstdCompressionParameters.from_level(-100_000, write_checksum=1)
+        self._stream = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+
+    def update(self, data: bytes) -> None:
+        """Take more of the content."""
+        self._stream.compress(data)
+
+    def digest(self) -> bytes:
+        """Return the checksum of all there was; to be asked for once."""
+        return self._stream.flush()[-_CHECKSUM_SIZE:]
 
 
 class Blanks:
-    """A part's bytes with a stand-in for every name, and what proves that it can be replaced."""
+    """Takes the names out of a part."""
 
     def __init__(self, part: TarPart) -> None:
-        self._size = part.size
         self._places = part.name_places()
         self._next = next(self._places)
-        self._position = 0
-        self._expected = self._found = 0
-        self._unpacked = 0
-        self._decoder = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj()
+        self._position, self._end = 0, part.size
 
     def blank(self, chunk: bytes) -> bytes:
         """Return the next bytes of the part, some blocks of the tar, without names."""
-        places = list(self._places_in(len(chunk)))
-        self._position += len(chunk)
-        other = _filled(chunk, places, _OTHER)
-        self._expected = zlib.crc32(other, self._expected)
-        return _filled(other, places, STAND_IN)
-
-    def compressed(self, data: bytes) -> None:
-        """Take note of more of the frame; its beginning has the stand-in."""
-        if not self._unpacked:
-            data = data.replace(STAND_IN, _OTHER)
-        view = memoryview(data)
-        for begin in range(0, len(data), _AT_ONCE):
-            found = self._decoder.decompress(view[begin : begin + _AT_ONCE])
-            self._found = zlib.crc32(found, self._found)
-            self._unpacked += len(found)
-
-    def are_proven(self) -> bool:
-        """Tell whether the frame, which is complete, has no trace of the stand-in but the one."""
-        return (self._unpacked, self._found) == (self._size, self._expected)
-
-    def _places_in(self, size: int) -> Iterator[int]:
-        while self._next < self._position + size:
-            yield self._next - self._position
-            self._next = next(self._places, self._size)
+        end = self._position + len(chunk)
+        if self._next >= end:
+            self._position = end
+            return chunk
+        blank = bytearray(chunk)
+        while self._next < end:
+            place = self._next - self._position
+            blank[place : place + NAME_SIZE] = STAND_IN
+            self._next = next(self._places, self._end)
+        self._position = end
+        return bytes(blank)
 
 
-def _filled(chunk: bytes, places: list[int], name_field: bytes) -> bytes:
-    if not places:
-        return chunk
-    filled = bytearray(chunk)
-    for place in places:
-        filled[place : place + NAME_SIZE] = name_field
-    return bytes(filled)
+class Proof:
+    """Finds out whether a frame unpacks to what its checksum says; never fails."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+        self._decoder = zstandard.ZstdDecompressor(max_window_size=_WINDOW).decompressobj()
+
+    def add(self, data: bytes) -> None:
+        """Take more of the frame."""
+        try:
+            for content in _unpacked(self._decoder, data):
+                self._left -= len(content)
+        except zstandard.ZstdError:
+            self._left = -1
+
+    def holds(self) -> bool:
+        """Tell whether the frame, which is complete, is right."""
+        return self._left == 0 and self._decoder.eof
 
 
 def place_in(begin: bytes) -> int:
@@ -89,24 +103,57 @@ def place_in(begin: bytes) -> int:
     return begin.find(STAND_IN) if begin.count(STAND_IN) == 1 else -1
 
 
-def named(stored: StoredFrame, name_field: bytes) -> Iterator[bytes]:
-    """Yield a stored frame in pieces, with what stands for the layer's name.
-
-    Raises:
-        OSError: It cannot be read any more.
-    """
-    chunks = stored.chunks()
-    yield with_name(next(chunks, b""), stored.facts[NAME_AT], name_field)
-    yield from chunks
-
-
-def with_name(begin: bytes, place: int, name_field: bytes) -> bytes:
-    """Return what a frame begins with, with a name."""
-    return begin[:place] + name_field + begin[place + len(name_field) :]
-
-
 def is_nameless(stored: StoredFrame) -> bool:
     """Tell whether a stored frame has its stand-in where it says."""
     place = stored.facts.get(NAME_AT)
     begin = next(stored.chunks(), b"")
     return isinstance(place, int) and begin[place : place + NAME_SIZE] == STAND_IN
+
+
+def checksum_of(stored: StoredFrame, name_field: bytes) -> bytes:
+    """Return the checksum of what a stored frame unpacks to, with a name.
+
+    Raises:
+        OSError: It cannot be read any more.
+        zstandard.ZstdError: It is no frame.
+    """
+    checksum = Checksum()
+    # Its own is that of the stand-in; the decoder does not get to see it.
+    chunks = _first(with_name(stored, name_field, b""), stored.size - _CHECKSUM_SIZE)
+    decoder = zstandard.ZstdDecompressor(max_window_size=_WINDOW).decompressobj()
+    for chunk in chunks:
+        for content in _unpacked(decoder, chunk):
+            checksum.update(content)
+    return checksum.digest()
+
+
+def with_name(stored: StoredFrame, name_field: bytes, checksum: bytes) -> Iterator[bytes]:
+    """Yield a stored frame in pieces, with what stands for the layer's name, and a checksum.
+
+    Raises:
+        OSError: It cannot be read any more.
+    """
+    place, end, begin = stored.facts[NAME_AT], stored.size - len(checksum), 0
+    for chunk in stored.chunks():
+        named = written_over(chunk, place - begin, name_field)
+        yield written_over(named, end - begin, checksum)
+        begin += len(chunk)
+
+
+def written_over(data: bytes, place: int, what: bytes) -> bytes:
+    """Return *data* with *what* at a place, of which any part may be outside of it."""
+    begin, end = max(place, 0), min(place + len(what), len(data))
+    if begin >= end:
+        return data
+    return data[:begin] + what[begin - place : end - place] + data[end:]
+
+
+def _unpacked(decoder: zstandard.ZstdDecompressionObj, data: bytes) -> Iterator[bytes]:
+    for begin in range(0, len(data), _AT_ONCE):
+        yield decoder.decompress(data[begin : begin + _AT_ONCE])
+
+
+def _first(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield chunk[: max(size, 0)]
+        size -= len(chunk)

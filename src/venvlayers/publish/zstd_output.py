@@ -6,32 +6,35 @@ How they are compressed is decided in `zstd.py`, and what is in them elsewhere.
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO
 
 import zstandard
 
 from venvlayers.publish.canonical_tar import BLOCK, TarPart, tar_parts
 from venvlayers.publish.format import Codec, Frame, WrittenArchive
 from venvlayers.publish.frames import KnownFrames, NewFrame
-from venvlayers.publish.nameless import NAME_AT, Blanks, is_nameless, named, place_in, with_name
+from venvlayers.publish.nameless import (
+    NAME_AT,
+    Blanks,
+    Checksum,
+    Proof,
+    checksum_of,
+    is_nameless,
+    place_in,
+    with_name,
+    written_over,
+)
 
 if TYPE_CHECKING:
     from venvlayers.cache.entry import StoredFrame
     from venvlayers.publish.contents import LayerContents
-
-
-class CompressorMaker(Protocol):
-    """Makes what compresses one frame."""
-
-    def __call__(self, *, has_checksum: bool) -> zstandard.ZstdCompressor:
-        """Return a new one; *has_checksum* says whether the frame ends with a checksum."""
-
 
 _AHEAD = 2  # frames that are looked for meanwhile, for each thread
 _MOST_WAITING = 64  # known frames that wait for their turn have files open
@@ -42,7 +45,7 @@ def write_frames(
     place: Path,
     *,
     codec: Codec,
-    compressor: CompressorMaker,
+    compressor: Callable[[], zstandard.ZstdCompressor],
     threads: int,
     most: int,
     spare: int,
@@ -72,7 +75,7 @@ def write_frames(
     ):
         for part, known in looked_up:
             if known:
-                output.take(_KnownFrame(part, known))
+                output.take(known)
                 advance(part.size)
             else:
                 output.compress(maker.new(part), advance)
@@ -85,38 +88,51 @@ class _Maker:
     """Finds and makes frames that may have any name, and if need be for the one name."""
 
     codec: Codec
-    compressor: CompressorMaker
+    compressor: Callable[[], zstandard.ZstdCompressor]
     frames: KnownFrames
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def find(self, part: TarPart) -> StoredFrame | None:
+    def find(self, part: TarPart) -> _KnownFrame | None:
         """Return the frame of a part if it is known."""
-        found = None
         if part.name_field:
             found = self.frames.find(part, self.codec, any_name=True, is_usable=is_nameless)
-        return found or self.frames.find(part, self.codec)
+            if found and (checksum := self._checksum(part, found)):
+                return _KnownNamelessFrame(part, found, checksum)
+        stored = self.frames.find(part, self.codec)
+        return _KnownFrame(part, stored) if stored else None
+
+    def _checksum(self, part: TarPart, found: StoredFrame) -> bytes | None:
+        known = self.frames.checksum(part)
+        if known:
+            return known
+        try:
+            with self.lock:  # to unpack takes as much memory as the window
+                checksum = checksum_of(found, part.name_field)
+        except zstandard.ZstdError:  # somebody's entry, but none of ours
+            found.close()
+            return None
+        self.frames.keep_checksum(part, checksum)
+        return checksum
 
     def new(self, part: TarPart) -> OpenFrame:
         """Return a frame to be filled."""
         if not part.name_field:
             return self.for_one_name(part)
-        # A checksum at its end would depend on the name.
-        kept = self.frames.new(part, self.codec, any_name=True)
-        return NamelessFrame(part, self.compressor(has_checksum=False), kept)
+        return NamelessFrame(part, self.compressor(), self.frames, self.codec)
 
     def for_one_name(self, part: TarPart) -> OpenFrame:
         """Return a frame to be filled that nothing but this layer can use."""
-        kept = self.frames.new(part, self.codec)
-        return OpenFrame(part, self.compressor(has_checksum=True), kept)
+        return OpenFrame(part, self.compressor(), self.frames.new(part, self.codec))
 
 
 def _looked_up(
     parts: Iterable[TarPart], maker: _Maker, threads: int
-) -> Generator[tuple[TarPart, StoredFrame | None], None, None]:
+) -> Generator[tuple[TarPart, _KnownFrame | None], None, None]:
     """Yield the parts, each with what it compresses to if that is known.
 
     To verify a frame takes longer than to copy it, so some are looked for ahead.
     """
-    waiting: deque[tuple[TarPart, Future[StoredFrame | None]]] = deque()
+    waiting: deque[tuple[TarPart, Future[_KnownFrame | None]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
             for part in parts:
@@ -139,7 +155,7 @@ class _KnownFrame:
     def __init__(self, part: TarPart, stored: StoredFrame) -> None:
         self.part = part
         self.size = stored.size
-        self._stored = stored
+        self.stored = stored
 
     @property
     def unfinished(self) -> int:
@@ -155,9 +171,7 @@ class _KnownFrame:
 
     def ready(self) -> Iterator[bytes]:
         """Yield what can be written."""
-        if NAME_AT in self._stored.facts:
-            return named(self._stored, self.part.name_field)
-        return self._stored.chunks()
+        return self.stored.chunks()
 
     def is_right(self) -> bool:
         """Return true: nothing wrong is kept."""
@@ -168,7 +182,19 @@ class _KnownFrame:
 
     def close(self) -> None:
         """Let go of the store's file."""
-        self._stored.close()
+        self.stored.close()
+
+
+class _KnownNamelessFrame(_KnownFrame):
+    """A frame that is copied, and given a name and the checksum that goes with it."""
+
+    def __init__(self, part: TarPart, stored: StoredFrame, checksum: bytes) -> None:
+        super().__init__(part, stored)
+        self._checksum = checksum
+
+    def ready(self) -> Iterator[bytes]:
+        """Yield what can be written."""
+        return with_name(self.stored, self.part.name_field, self._checksum)
 
 
 class OpenFrame:
@@ -234,38 +260,62 @@ class OpenFrame:
 class NamelessFrame(OpenFrame):
     """A frame that is being compressed for layers of any name, and written with one."""
 
-    def __init__(self, part: TarPart, compressor: zstandard.ZstdCompressor, kept: NewFrame) -> None:
-        super().__init__(part, compressor, kept)
+    def __init__(
+        self,
+        part: TarPart,
+        compressor: zstandard.ZstdCompressor,
+        frames: KnownFrames,
+        codec: Codec,
+    ) -> None:
+        super().__init__(part, compressor, frames.new(part, codec, any_name=True))
+        self._frames = frames
         self._blanks = Blanks(part)
-        self._place = -1
-        self._is_begun = self._is_named = False
+        self._checksum = Checksum()
+        self._proof = Proof(part.size)
+        self._place = 0  # where its stand-in is: not at its beginning
+        self._is_named = False
+        self._end_with = b""
 
     def feed(self, chunk: bytes) -> None:
         """Compress more of the part."""
+        self._checksum.update(chunk)
         blank = self._blanks.blank(chunk)
-        if not self._is_begun:
+        if not self._place:
             # Only in a block of its own is the first header sure to be there uncompressed.
             begin = self._stream.compress(blank[:BLOCK])
             begin += self._stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
-            self._place, self._is_begun = place_in(begin), True
+            self._place = place_in(begin)
             self._add(begin)
             blank = blank[BLOCK:]
         super().feed(blank)
 
+    def wait(self) -> None:
+        """Wait until all of it is there."""
+        super().wait()
+        self._end_with = self._checksum.digest()
+
     def ready(self) -> Iterator[bytes]:
         """Yield what can be written: for the one layer."""
-        for data in super().ready():
-            self._blanks.compressed(data)
-            yield data if self._is_named else with_name(data, self._place, self.part.name_field)
+        pieces = list(super().ready())
+        if pieces and not self._is_named:
+            pieces[0] = written_over(pieces[0], self._place, self.part.name_field)
             self._is_named = True
+        if pieces and self._end_with:
+            # What the end of a stream gives is at once, and longer than its checksum.
+            end = len(pieces[-1]) - len(self._end_with)
+            pieces[-1] = written_over(pieces[-1], end, self._end_with)
+        for data in pieces:
+            self._proof.add(data)
+            yield data
 
     def is_right(self) -> bool:
         """Tell whether what was written, which is all of it, is right."""
-        return self._place >= 0 and self._blanks.are_proven()
+        return self._place > 0 and self._proof.holds()
 
     def keep(self) -> None:
         """Let the frame be known: all of it was written, and is right."""
         self.kept.keep({NAME_AT: self._place})
+        self._frames.keep_checksum(self.part, self._end_with)
 
 
 class _Output:
