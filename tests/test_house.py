@@ -90,6 +90,11 @@ def test_building_does_not_load_what_speaks_to_networks() -> None:
         assert _loaded_by(module) & {"ssl", "http.client"} == set()
 
 
+def test_building_does_not_load_what_it_does_not_need() -> None:
+    """Reading entry points with `importlib.metadata` takes 25 ms, and `ctypes` is for macOS."""
+    assert _loaded_by("stages") & {"importlib.metadata", "email", "ctypes", "pluggy"} == set()
+
+
 def test_building_does_not_load_what_packs() -> None:
     packing = {f"venvlayers.{name}" for name in ("publish.publish", "deploy.export", "cache.store")}
     assert packing <= _loaded_by("publishing")

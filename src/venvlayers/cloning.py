@@ -7,13 +7,16 @@ written to. So there are clones and copies here, and no links.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import stat
 import sys
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ctypes
 
 # linux/fs.h: _IOW(0x94, 9, int); the same number on x86-64 and aarch64. fcntl has it from 3.12.
 _FICLONE = 0x40049409
@@ -113,6 +116,8 @@ def _clone_on_linux(source: str, target: str) -> None:
 # clonefile(2) has been there since macOS 10.12. This was written from its manual, and has not
 # run on a Mac yet; where it fails with one of `_CANNOT`, files are copied.
 def _clone_on_macos(source: str, target: str) -> None:
+    import ctypes  # noqa: PLC0415 - it costs 6 ms, and Linux does without
+
     function = _clonefile()
     if function(os.fsencode(source), os.fsencode(target), _CLONE_NOFOLLOW) != 0:
         number = ctypes.get_errno()
@@ -121,6 +126,8 @@ def _clone_on_macos(source: str, target: str) -> None:
 
 @cache
 def _clonefile() -> ctypes._NamedFuncPointer:
+    import ctypes  # noqa: PLC0415
+
     function = ctypes.CDLL(None, use_errno=True).clonefile
     function.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_uint32)
     function.restype = ctypes.c_int

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,6 +21,7 @@ from venvlayers.errors import BuildError
 from venvlayers.files import json_text, write_text
 from venvlayers.platforms import Interpreter
 from venvlayers.report import Kind, Reporter
+from venvlayers.values import frozen
 
 _LAUNCHERS: dict[str, tuple[str, ...]] = {
     "python.exe": ("venvlauncher.exe", "python.exe"),
@@ -35,7 +35,7 @@ LAYER_CONFIG = "share/venv/metadata/venvstacks_layer.json"
 """Where a layer describes itself, relative to it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Chain:
     """A layer and what it stands on, by the names under which they are deployed.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +44,10 @@ from venvlayers.lock.model import LayerLock
 from venvlayers.plan import Target
 from venvlayers.platforms import Platform
 from venvlayers.spec.model import LayerSpec
+from venvlayers.values import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class BuildContext:
     """What building works with.
 
@@ -67,7 +68,7 @@ class BuildContext:
     env_names: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Order:
     """One environment to build.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,9 +39,10 @@ from venvlayers.project.model import ProjectWheel
 from venvlayers.report import Kind
 from venvlayers.spec.names import normalised
 from venvlayers.uv import Uv, UvFailure
+from venvlayers.values import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class WheelSource:
     """How to get at the wheels of a lock.
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass
 
 from venvlayers.platforms import Interpreter, Platform
+from venvlayers.values import frozen
 
 _PACKAGES = re.compile(
     r"(?:local/)?(?:lib|lib64|Lib)/(?:python[\d.]+t?/)?(?:site|dist)-packages/", re.ASCII
@@ -22,7 +22,7 @@ _SPLIT = ("bin", "include", "lib", "lib64", "Lib", "local", "Scripts")
 _HEADERS = re.compile(r"include/site/python[\d.]+t?/", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Scheme:
     """Where things are in an environment for *platform* with *python*."""
 

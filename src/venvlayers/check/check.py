@@ -8,7 +8,7 @@ warning: the layer below may be another one where they are deployed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -26,11 +26,12 @@ from venvlayers.check.records import check_records
 from venvlayers.check.systems import check_systems
 from venvlayers.errors import BuildError
 from venvlayers.spec.model import Accepted, FindingKind
+from venvlayers.values import frozen
 
 _NEVER_KNOWN = "which libraries and modules are loaded by a name that is made up while it runs"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(slots=False)
 class Looked:
     """What was seen in a layer by itself.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 
 from venvlayers.build.model import Distribution
@@ -20,6 +19,7 @@ from venvlayers.check.reading import exports_module
 from venvlayers.platforms import Platform
 from venvlayers.spec.kinds import LayerKind
 from venvlayers.spec.names import normalised
+from venvlayers.values import frozen
 
 _VERSIONED = re.compile(r".*\.so\.[0-9.]+")
 
@@ -27,7 +27,7 @@ FORMATS = {"linux": Format.ELF, "darwin": Format.MACH_O, "win32": Format.PE}
 """The format of binaries, by `sys.platform`."""
 
 
-@dataclass(frozen=True)
+@frozen(kw_only=False, slots=False)
 class Inspection:
     """What is in an environment.
 

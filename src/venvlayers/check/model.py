@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from enum import IntEnum
 from typing import Any
 
 from venvlayers.build.model import LayerEnvironment
 from venvlayers.platforms import DEFAULT_TARGETS, Targets
 from venvlayers.spec.model import Accepted, FindingKind, LayerSpec
+from venvlayers.values import frozen
 
 _SHOWN = 5
 """As many libraries or modules are named in a sentence."""
@@ -26,7 +27,7 @@ class Severity(IntEnum):
     """The layer cannot work: it is refused."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CheckedLayer:
     """A layer to check.
 
@@ -66,7 +67,7 @@ class CheckedLayer:
         return self.environment.env_name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Finding:
     """Something that is, or may be, wrong with a layer.
 
@@ -119,7 +120,7 @@ def _spelt(path: str) -> str:
     return path.encode("utf-8", "backslashreplace").decode()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Report:
     """What was found in one layer.
 

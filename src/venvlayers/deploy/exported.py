@@ -8,7 +8,7 @@ does not fit its seal does not count. Bytecode does: programs that run leave it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,12 @@ from venvlayers.publish.manifest import file_name, listed_entries, manifest_path
 from venvlayers.publish.metadata import Metadata
 from venvlayers.publish.outputs import Packable
 from venvlayers.spec.kinds import LayerKind
+from venvlayers.values import frozen
 
 _VERSION = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ExportRecipe:
     """All that decides about an export.
 

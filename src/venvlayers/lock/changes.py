@@ -7,7 +7,6 @@ the layers below have, and which package requires which. Nothing is guessed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -17,12 +16,13 @@ from venvlayers.lock.history import Before
 from venvlayers.lock.inputs import LockInputs, difference
 from venvlayers.lock.model import Change, PythonPin, Upgrade
 from venvlayers.spec.model import LayerSpec
+from venvlayers.values import frozen
 
 Requirers = Mapping[str, Sequence[str]]
 """By name of a package: the packages that require it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Grounds:
     """What can explain a change.
 

@@ -9,16 +9,16 @@ the layer is made for: a finite set, so there is nothing to prove about them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from packaging.markers import Marker
 
 from venvlayers.lock.model import LayerLock
 from venvlayers.platforms import Interpreter, Platform
+from venvlayers.values import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Provided:
     """A package that a lower layer provides.
 

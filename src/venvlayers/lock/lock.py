@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -47,9 +47,10 @@ from venvlayers.lock.store import LockRecord, SavedLock, lock_files, write_files
 from venvlayers.report import Kind, Reporter
 from venvlayers.spec.model import LayerSpec, StackSpec
 from venvlayers.uv import UvFailure
+from venvlayers.values import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LockContext:
     """What locking works with.
 
@@ -76,7 +77,7 @@ class LockContext:
         return replace(self, runtime=replace(self.runtime, reporter=reporter))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class NewLock:
     """A lock that was made and is not written yet.
 
@@ -155,7 +156,7 @@ def lock_layer(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Task:
     """One layer to lock, with all that is known before uv is asked."""
 

@@ -11,7 +11,7 @@ import os
 import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,9 +27,10 @@ from venvlayers.lock.wheels import wheel_name
 from venvlayers.platforms import Interpreter
 from venvlayers.spec.model import LayerSpec, StackSpec
 from venvlayers.uv import Uv, UvFailure
+from venvlayers.values import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Question:
     """What uv is to resolve.
 

@@ -9,19 +9,20 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from venvlayers.files import json_text, sha256_file, sha256_json, write_text
 from venvlayers.project.model import ProjectPlace, ProjectWheel
 from venvlayers.project.sources import SourceFile, Sources, read_sources
+from venvlayers.values import frozen
 
 _VERSION = 1
 _FILE = "record.json"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Record:
     """A wheel that was made.
 

@@ -6,7 +6,7 @@ New locks are written together when all of them are made.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -21,6 +21,7 @@ from venvlayers.report import Kind, Reporter
 from venvlayers.selection import Extent
 from venvlayers.spec.model import LayerSpec
 from venvlayers.spec.table import did_you_mean
+from venvlayers.values import frozen
 from venvlayers.workflow.beside import Task, do_beside
 from venvlayers.workflow.outcome import change_table
 from venvlayers.workflow.run import Done, Run
@@ -28,7 +29,7 @@ from venvlayers.workflow.runtimes import Sources, runtime_context
 from venvlayers.workflow.steps import step
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Locking:
     """The locks of a stack while they are made, each in a thread.
 

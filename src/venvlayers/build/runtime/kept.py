@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from venvlayers.build.runtime.source import RuntimeContext, RuntimeSource
@@ -21,6 +20,7 @@ from venvlayers.files import private_directory, remove_tree, sealed, sha256_json
 from venvlayers.lock.model import PythonPin
 from venvlayers.platforms import Platform
 from venvlayers.report import Kind
+from venvlayers.values import frozen
 
 _FORMAT = 1
 """Raised when a newer release would make something else of the same interpreter."""
@@ -59,7 +59,7 @@ def provide(
         kept.keep(destination)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class _Kept:
     """A runtime that is kept, or can be, at *place*."""
 
