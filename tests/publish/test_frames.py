@@ -202,6 +202,17 @@ def test_what_is_known_is_known_whatever_the_layer_is_called(
             assert content.read() == (env.path / path).read_bytes()
 
 
+def test_at_the_highest_levels_frames_are_for_one_name(tmp_path: Path, store: FrameStore) -> None:
+    """Three equal bytes are a match there, so too many frames would be made twice."""
+    pack(make_stack(tmp_path / "one", name="app-one"), tmp_path / "1", KnownFrames(store), level=16)
+    assert len(entries(store)) == 1 + 2 + PACKAGES, "no checksums"
+    known = KnownFrames(store)
+    pack(make_stack(tmp_path / "two", name="app-two"), tmp_path / "2", known, level=16)
+    assert known.taken == 0
+    pack(make_stack(tmp_path / "two", name="app-two"), tmp_path / "2", known, level=16)
+    assert known.taken > 0
+
+
 def test_a_file_that_has_what_stands_in_for_names(tmp_path: Path, store: FrameStore) -> None:
     """A compressor finds it, and the frame would put the layer's name into the file."""
     files: dict[str, FileContent] = {

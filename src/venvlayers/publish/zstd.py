@@ -35,6 +35,9 @@ _OVERLAP_LOG = 6  # besides long-distance matches, a piece sees an eighth of a w
 _CHAIN_LOGS = {19: 23}
 # For everything that is compressed at the same time, besides windows.
 _MEMORY = 200_000_000
+# From level 16 on three equal bytes are a match: somewhere in a large package are three that are
+# in a stand-in for the name too, and the work would be done twice.
+_LAST_LEVEL_FOR_ANY_NAME = 15
 _LEVELS = range(1, zstandard.MAX_COMPRESSION_LEVEL + 1)
 
 
@@ -88,6 +91,7 @@ class ZstdTar:
             place,
             codec=self.codec(level),
             compressor=partial(_compressor, level, threads),
+            any_name=level <= _LAST_LEVEL_FOR_ANY_NAME,
             threads=threads,
             most=threads * _JOB_SIZE,
             spare=min(fitting - threads, threads) * _JOB_SIZE,

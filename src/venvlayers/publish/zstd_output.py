@@ -46,6 +46,7 @@ def write_frames(
     *,
     codec: Codec,
     compressor: Callable[[], zstandard.ZstdCompressor],
+    any_name: bool,
     threads: int,
     most: int,
     spare: int,
@@ -59,13 +60,14 @@ def write_frames(
         place: The new file.
         codec: What to record, and to look for frames under.
         compressor: Makes what compresses a frame, on *threads* threads of its own.
+        any_name: Whether to make frames that fit layers of any name.
         threads: How many frames may be finished, and looked for, at the same time.
         most: The bytes of a frame that are in work at most.
         spare: The bytes of earlier frames that may be in work while another begins.
         advance: To be called with the bytes of the tar as they are done.
         frames: What is known.
     """
-    maker = _Maker(codec, compressor, frames)
+    maker = _Maker(codec, compressor, any_name, frames)
     looked_up = _looked_up(tar_parts(contents), maker, threads)
     with (
         place.open("xb") as file,
@@ -89,12 +91,13 @@ class _Maker:
 
     codec: Codec
     compressor: Callable[[], zstandard.ZstdCompressor]
+    any_name: bool
     frames: KnownFrames
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def find(self, part: TarPart) -> _KnownFrame | None:
         """Return the frame of a part if it is known."""
-        if part.name_field:
+        if self.any_name and part.name_field:
             found = self.frames.find(part, self.codec, any_name=True, is_usable=is_nameless)
             if found and (checksum := self._checksum(part, found)):
                 return _KnownNamelessFrame(part, found, checksum)
@@ -116,7 +119,7 @@ class _Maker:
 
     def new(self, part: TarPart) -> OpenFrame:
         """Return a frame to be filled."""
-        if not part.name_field:
+        if not (self.any_name and part.name_field):
             return self.for_one_name(part)
         return NamelessFrame(part, self.compressor(), self.frames, self.codec)
 
@@ -248,8 +251,9 @@ class OpenFrame:
         self.kept.keep()
 
     def close(self) -> None:
-        """Forget what was not kept."""
+        """Forget what was not kept, and let go of the memory that it took to compress."""
         self.kept.discard()
+        del self._stream
 
     def _add(self, data: bytes) -> None:
         if data:
@@ -419,14 +423,14 @@ class _Output:
 
     def _replace_first(self) -> OpenFrame:
         """Take the first frame out of the file again, and write one for the one name."""
-        part = self._waiting.popleft()
-        part.close()
+        part = self._waiting[0].part
+        self._waiting.popleft().close()
         self._size, self._digest = self._begin(), self._before
         self._file.seek(self._size)
         self._file.truncate()
-        frame = self._maker.for_one_name(part.part)
+        frame = self._maker.for_one_name(part)
         self._waiting.appendleft(frame)
-        for chunk in part.part.chunks():
+        for chunk in part.chunks():
             frame.feed(chunk)
             self._write(frame)
         frame.end(self._pool)
