@@ -37,12 +37,12 @@ def measure(place: Workplace, limits: Limits, result: StackResult) -> None:
 def _commands(
     place: Workplace, limits: Limits
 ) -> tuple[tuple[str | Path, ...], tuple[str | Path, ...]]:
-    launcher = place.application(place.deployed)
+    launcher, python = place.application(place.deployed), limits.install_on_runtime()
     answers_to = place.stack.answers_to
     if answers_to is None:
         nothing = ("-c", "pass")
-        return (launcher.with_name("python"), *nothing), (limits.python, *nothing)
-    return (launcher, *answers_to), (limits.python, "-m", place.stack.module, *answers_to)
+        return (launcher.with_name("python"), *nothing), (python, *nothing)
+    return (launcher, *answers_to), (python, "-m", place.stack.module, *answers_to)
 
 
 def _start(place: Workplace, *command: str | Path) -> Run:

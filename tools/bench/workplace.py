@@ -131,12 +131,19 @@ class Workplace:
 
     def application(self, deployment: Path) -> Path:
         """Return the program that starts the stack's application in *deployment*."""
-        (layer,) = (
-            layer
-            for layer in self.layers()
-            if layer["layer_name"] == f"app-{self.stack.application}"
-        )
+        layer = self._application_layer()
         return deployment / str(layer["install_target"]) / str(layer["app_launcher"])
+
+    def runtime_python(self) -> Path:
+        """Return the Python in the deployed runtime that the application stands on."""
+        runtime = self.deployed / str(self._application_layer()["runtime_layer"])
+        described = runtime / "share" / "venv" / "metadata" / "venvstacks_layer.json"
+        return runtime / str(json.loads(described.read_text("utf-8"))["python"])
+
+    def _application_layer(self) -> dict[str, Any]:
+        name = f"app-{self.stack.application}"
+        (layer,) = (layer for layer in self.layers() if layer["layer_name"] == name)
+        return layer
 
 
 def size_of(directory: Path) -> tuple[int, int]:
