@@ -411,7 +411,7 @@ def test_a_layer_that_left_the_stack_is_not_listed_any_more(published_project: P
 
 def test_something_in_the_way_of_an_export(published_project: Project) -> None:
     published_project.write("dist/__venvstacks__/env_metadata/app-top.json/file", "")
-    with pytest.raises(PublishError, match="cannot publish to"):
+    with pytest.raises(PublishError, match="cannot export to"):
         export(published_project)
 
 
