@@ -95,7 +95,8 @@ def test_a_project_becomes_archives(
         "dist",
     }
     assert ESCAPE not in result.output
-    assert "%" not in result.output, "no percentages in a log"
+    shares = "% from the cache"  # which layers that are made alike share
+    assert "%" not in result.output.replace(shares, ""), "no progress in a log"
     for name in LAYERS:
         archive = small_project.dist / f"{name}-{HERE}.tar.zst"
         digest = sha256_file(archive)[: len("sha256:") + 12]

@@ -58,7 +58,7 @@ def recording_uv(directory: Path) -> tuple[dict[str, str], Path]:
 
 WARM = {
     *(f"hatch_venvstacks.{name}" for name in ("collector", "environment", "host")),
-    *("venvlayers", "venvlayers.errors", "venvlayers.files"),
+    *("venvlayers", "venvlayers.errors", "venvlayers.files", "venvlayers.values"),
     *("venvlayers.develop", "venvlayers.develop.layers", "venvlayers.develop.record"),
     *("venvlayers.spec", "venvlayers.spec.kinds", "venvlayers.spec.names"),
 }
