@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import random
 import subprocess
 import sys
 import tarfile
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -28,6 +30,7 @@ from venvlayers.publish.format import ArchiveFormat, WrittenArchive
 from venvlayers.publish.frames import KnownFrames
 from venvlayers.publish.nameless import STAND_IN
 from venvlayers.publish.tars import GzipTar, PlainTar, XzTar
+from venvlayers.publish.zips import Zip
 from venvlayers.publish.zstd import ZstdTar
 from venvlayers.publish.zstd_output import NamelessFrame
 
@@ -117,8 +120,8 @@ def test_what_is_known_is_copied_and_not_read(tmp_path: Path, store: FrameStore)
     assert known.taken == sum(frame.tar_size for frame in first.frames) - 1024
 
 
-@pytest.mark.parametrize("make", [XzTar, GzipTar])
-def test_other_tars_are_known_as_well(
+@pytest.mark.parametrize("make", [XzTar, GzipTar, Zip])
+def test_other_formats_are_known_as_well(
     tmp_path: Path, store: FrameStore, make: Callable[[], ArchiveFormat]
 ) -> None:
     env = make_stack(tmp_path / "env")
@@ -133,6 +136,55 @@ def test_other_tars_are_known_as_well(
     zstd = KnownFrames(store)
     pack(env, tmp_path / "third", zstd)
     assert (known.taken > 0, zstd.taken) == (True, 0), "a frame is of one format"
+
+
+def test_what_is_deflated_is_known_whatever_the_layer_is_called(
+    tmp_path: Path, store: FrameStore
+) -> None:
+    """A new layer made of known packages costs copying, as a zip."""
+    one = make_stack(tmp_path / "one", name="app-one")
+    pack(one, tmp_path / "1.zip", KnownFrames(store), format_=Zip())
+    env = make_stack(tmp_path / "two", name="framework-other@2")
+    known = KnownFrames(store)
+    with opened(env.path) as read:
+        found = pack(env, tmp_path / "2.zip", known, format_=Zip())
+    assert read == {"bin/start", "site/own.py"}, "what no RECORD tells of, for its digest"
+    assert known.taken > 0
+    assert found.sha256 == pack(env, tmp_path / "3.zip", format_=Zip()).sha256
+    with zipfile.ZipFile(tmp_path / "2.zip") as archive:
+        assert archive.testzip() is None
+        for member in filter(lambda one: not one.is_dir(), archive.infolist()):
+            top, _slash, path = member.filename.partition("/")
+            assert top == "framework-other@2"
+            assert archive.read(member) == (env.path / path).read_bytes()
+
+
+def test_files_of_several_pieces_are_known_in_a_zip(tmp_path: Path, store: FrameStore) -> None:
+    content = random.Random(1).randbytes(9 << 20) + bytes(5 << 20)
+    files: dict[str, FileContent] = {"site/a.so": content, "site/b.so": content, "site/c.py": b""}
+    env = make_layer(tmp_path / "env", files, {"package": tuple(files)})
+    env = replace(env, distributions=tuple(told(env)))
+    first = pack(env, tmp_path / "first", KnownFrames(store), format_=Zip())
+    known = KnownFrames(store)
+    with opened(env.path / "site") as read:
+        second = pack(env, tmp_path / "second", known, format_=Zip())
+    assert (read, first.sha256) == (set(), second.sha256)
+    with zipfile.ZipFile(tmp_path / "second") as archive:
+        assert archive.testzip() is None
+
+
+def test_an_entry_of_somebody_else_is_not_made_a_zip_of(tmp_path: Path, store: FrameStore) -> None:
+    """Whoever could write to the cache: it has the size, and is nothing that we wrote."""
+    env = make_stack(tmp_path / "env")
+    pack(env, tmp_path / "first", KnownFrames(store), format_=Zip())
+    for path in entries(store):
+        with store.find(path.name) as sound:
+            facts = sound.facts
+        with store.new(path.name) as frame:
+            frame.write(b"x")
+            frame.commit(facts).close()
+    with pytest.raises(OSError, match="not what it says"):
+        pack(env, tmp_path / "second", KnownFrames(store), format_=Zip())
 
 
 def test_what_was_edited_by_hand_is_not_shipped(tmp_path: Path, store: FrameStore) -> None:

@@ -9,12 +9,14 @@ not the same in all of its releases.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import struct
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,9 +27,10 @@ from venvlayers.publish.deflate import DEFAULT_LEVEL, LEVELS, deflate, deflate_c
 from venvlayers.publish.format import Codec, WrittenArchive, check_level
 
 if TYPE_CHECKING:
-    from venvlayers.publish.canonical_tar import TarPiece
+    from venvlayers.cache.entry import StoredFrame
+    from venvlayers.publish.canonical_tar import TarPart, TarPiece
     from venvlayers.publish.contents import LayerContents
-    from venvlayers.publish.frames import KnownFrames
+    from venvlayers.publish.frames import KnownFrames, NewFrame
     from venvlayers.publish.ordered import Ordered
 
 LARGEST = 0xFFFFFFFF
@@ -46,6 +49,7 @@ _UTF8_NAME = 1 << 11
 _MSDOS_DIRECTORY = 0x10
 _PLAIN_VERSION, _ZIP64_VERSION = 20, 45
 _ROOM_TO_GROW = 1 << 24  # deflate makes the worst of 4 GB larger by a fraction of this
+_KEPT = struct.Struct("<?II")  # what is kept of a piece: is it the last one, CRC so far, length
 _KINDS = {"directory": stat.S_IFDIR, "file": stat.S_IFREG, "symlink": stat.S_IFLNK}
 
 
@@ -83,15 +87,18 @@ class Zip:
         from venvlayers.publish.canonical_tar import tar_parts  # noqa: PLC0415
         from venvlayers.publish.ordered import Ordered  # noqa: PLC0415
 
-        del frames  # a zip is not made of them
         codec = self.codec(level)
-        with place.open("xb") as file:
+        known_as = {"format": self.name, **codec}
+        with place.open("xb") as file, ExitStack() as opened:
             directory = _Directory(file)
             with Ordered(_MEMORY, self._threads) as work:
+                output = _Members(directory, work, level)
                 for part in tar_parts(contents):
-                    for piece in part.pieces:
-                        if piece.has_content:
-                            _write_member(_ZipEntry(piece), level, directory, work)
+                    if known := frames.find(part, known_as, any_name=True):
+                        output.copy(part, known)
+                    else:
+                        new = frames.new(part, known_as, any_name=True)
+                        output.compress(part, opened.enter_context(new))
                     advance(part.size)
             directory.close()
         return WrittenArchive(
@@ -103,19 +110,81 @@ class Zip:
         )
 
 
-def _write_member(entry: _ZipEntry, level: int, directory: _Directory, work: Ordered) -> None:
-    if entry.method == _STORED:
-        entry.check = zlib.crc32(entry.stored)
-        work.submit(0, lambda: entry.stored, partial(directory.add, entry, True))  # noqa: FBT003
-        return
-    from venvlayers.publish.canonical_tar import rechunked  # noqa: PLC0415
+@dataclass(frozen=True, slots=True)
+class _Members:
+    """The members of the parts of a tar, on their way into a zip.
 
-    left = entry.size
-    for piece in rechunked(entry.member.content(), _PIECE):
-        left -= len(piece)
-        entry.check = zlib.crc32(piece, entry.check)
-        squeeze = partial(deflate, level, piece, last=not left)
-        work.submit(2 * len(piece), squeeze, partial(directory.add, entry, not left))
+    A zip has no frames. What is kept of a part is what its files deflate to, which depends
+    neither on the layer's name nor on where they are in the zip.
+    """
+
+    directory: _Directory
+    work: Ordered
+    level: int
+
+    def compress(self, part: TarPart, new: NewFrame) -> None:
+        """Write the members of a part, and to *new* what they are deflated to."""
+        from venvlayers.publish.canonical_tar import rechunked  # noqa: PLC0415
+
+        for entry in self._entries(part):
+            left = entry.size
+            for piece in rechunked(entry.member.content(), _PIECE):
+                left -= len(piece)
+                entry.check = zlib.crc32(piece, entry.check)
+                squeeze = partial(deflate, self.level, piece, last=not left)
+                then = partial(self._add, entry, not left, entry.check, new)
+                self.work.submit(2 * len(piece), squeeze, then)
+        self.work.submit(0, bytes, lambda _nothing: new.keep())
+
+    def copy(self, part: TarPart, known: StoredFrame) -> None:
+        """Write the members of a part out of what was kept."""
+        with known:
+            kept = _Kept(known.chunks())
+            for entry in self._entries(part):
+                last = False
+                while not last:
+                    last, entry.check, length = _KEPT.unpack(kept.read(_KEPT.size))
+                    deflated = partial(bytes, kept.read(length))
+                    self.work.submit(length, deflated, partial(self.directory.add, entry, last))
+
+    def _entries(self, part: TarPart) -> Iterator[_ZipEntry]:
+        """Yield those that are deflated, and write the others."""
+        for piece in part.pieces:
+            entry = _ZipEntry(piece)
+            if piece.has_content and entry.method == _DEFLATED:
+                yield entry
+            elif piece.has_content:
+                entry.check = zlib.crc32(entry.stored)
+                stored, then = partial(bytes, entry.stored), partial(self.directory.add, entry)
+                self.work.submit(0, stored, partial(then, True))  # noqa: FBT003
+
+    def _add(self, entry: _ZipEntry, last: bool, check: int, new: NewFrame, data: bytes) -> None:  # noqa: FBT001
+        self.directory.add(entry, last, data)
+        new.write(_KEPT.pack(last, check, len(data)))
+        new.write(data)
+
+
+class _Kept:
+    """Reads what was kept, in pieces of any size."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._buffer = bytearray()
+
+    def read(self, size: int) -> bytes:
+        """Return the next *size* bytes.
+
+        Raises:
+            OSError: There are fewer: it was written by somebody else.
+        """
+        while len(self._buffer) < size:
+            chunk = next(self._chunks, b"")
+            if not chunk:
+                raise OSError(errno.EIO, "a part of the cache is not what it says")
+            self._buffer += chunk
+        data = bytes(memoryview(self._buffer)[:size])
+        del self._buffer[:size]
+        return data
 
 
 @dataclass(slots=True)
