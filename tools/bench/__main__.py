@@ -119,8 +119,6 @@ def _stack(stack: Stack, directory: Path, options: argparse.Namespace) -> StackR
     rounds.prepare()
     rounds.run(options.runs or stack.rounds)
     rounds.finish()
-    if not options.keep:
-        shutil.rmtree(place)
     return rounds.result
 
 

@@ -55,7 +55,7 @@ class Workplace:
         self._specification.write_text(self._text, "utf-8")
 
     def set_aside(self, place: Path) -> None:
-        """Have an environment, or several, out of the way until everything is removed.
+        """Have what was made out of the way until everything is removed.
 
         For a minute or more after inodes were freed, ext4 takes none of them again, and searches
         through them for others: the next thousand files would take five times as long.
