@@ -19,7 +19,7 @@ import tarfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from venvlayers.errors import PublishError
 from venvlayers.publish.contents import (
@@ -52,7 +52,7 @@ CHUNK = 1 << 20
 _LONGEST_NAME = 100
 _MOST_OF_A_RECORD = len("123 linkpath=\n")
 _LARGEST_SIZE = 8**11 - 1
-_CHECKSUM = slice(148, 156)
+_SIZE, _CHECKSUM = slice(124, 136), slice(148, 156)
 _PREFIX = 345  # of a name (POSIX.1-2001, ustar); what follows a NUL in it is not read
 _NAME_SUM = 8000  # of the bytes of a name field: 96 of up to 127 can be as much under any name
 _SITE_PACKAGES = "site-packages/"
@@ -285,13 +285,33 @@ def _fits(text: str) -> bool:
 
 
 def _header_with(name_field: bytes, entry: Entry, mtime: int) -> bytes:
-    block = bytearray(_header(entry.path[len(_directory(entry.path) or "") :], entry, mtime))
+    block = bytearray(_form(name_field, entry.kind, entry.executable, entry.target, mtime))
+    name = entry.path[len(_directory(entry.path) or "") :].encode()
+    block[: len(name)] = name
+    block[_SIZE] = b"%011o\0" % entry.size
+    block[_CHECKSUM] = b"%06o\0 " % sum(block)
+    return bytes(block)
+
+
+@lru_cache(maxsize=64)
+def _form(
+    name_field: bytes,
+    kind: EntryKind,
+    executable: bool,  # noqa: FBT001 - of this module
+    target: str,
+    mtime: int,
+) -> bytes:
+    """Return a header that lacks the name, the size, and its checksum.
+
+    To have `tarfile` make each would take ten times as long.
+    """
+    entry = Entry(path="", kind=kind, executable=executable, target=target)
+    block = bytearray(_header(entry.path, entry, mtime))
     behind = _PREFIX + len(name_field)
     block[_PREFIX - len(_BEFORE_NAME) : _PREFIX] = _BEFORE_NAME
     block[_PREFIX:behind] = name_field
     block[behind : behind + len(_BEHIND_NAME)] = _BEHIND_NAME
     block[_CHECKSUM] = b" " * 8
-    block[_CHECKSUM] = b"%06o\0 " % sum(block)
     return bytes(block)
 
 

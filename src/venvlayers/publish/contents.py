@@ -97,7 +97,7 @@ class Group:
         """What identifies the entries and their order, in hexadecimal."""
         return _listing_digest(self.entries)
 
-    @property
+    @cached_property
     def mtime(self) -> int:
         """The time of every entry, in seconds since 1970.
 
