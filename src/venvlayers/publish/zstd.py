@@ -28,7 +28,7 @@ DEFAULT_LEVEL = 6
 # long-distance matching in a window of 32 MiB, Qt's packages are 8 % smaller, in the same
 # time. 128 MiB, the most that decoders accept unasked, gains another 0.4 % and costs memory.
 _WINDOW_LOG = 25
-_JOB_SIZE = 6 << 20  # at most this much of a frame is compressed as one piece of work
+_JOB_SIZE = 4 << 20  # at most this much of a frame is compressed as one piece of work
 _OVERLAP_LOG = 6  # besides long-distance matches, a piece sees an eighth of a window before it
 # A quarter of the tables of level 19 less makes archives 0.3 to 1 % larger, and two pieces of work
 # fit into the memory that we allow ourselves: half the time on two cores.
@@ -36,8 +36,9 @@ _CHAIN_LOGS = {19: 23}
 # What small frames may take besides. Between two large ones stands the header of a large file, a
 # frame of its own, and cores would be idle if the first had to be finished for its sake.
 _HARDLY_ANYTHING = 2 << 20
-# For everything that is compressed at the same time, besides windows.
-_MEMORY = 200_000_000
+# For everything that is compressed at the same time, besides windows. At level 19 it is two
+# pieces of work of one frame.
+_MEMORY = 170_000_000
 # From level 16 on three equal bytes are a match: somewhere in a large package are three that are
 # in a stand-in for the name too, and the work would be done twice.
 _LAST_LEVEL_FOR_ANY_NAME = 15

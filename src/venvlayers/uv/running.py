@@ -13,6 +13,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 from venvlayers import process
 from venvlayers.errors import ToolError
@@ -160,13 +161,21 @@ def _no_other_configuration(directory: Path) -> dict[str, str]:
     return dict.fromkeys(names, place) | {"UV_NO_SYSTEM_CONFIG": "1"}
 
 
-@cache
+_asking = Lock()
+
+
 def require_new_enough(path: Path) -> None:
     """Ask a program once whether it is a uv that we can use.
 
     Raises:
         ToolError: It is not uv, or older than `MINIMUM_VERSION`.
     """
+    with _asking:  # layers that are built side by side need not ask side by side
+        _require_new_enough(path)
+
+
+@cache
+def _require_new_enough(path: Path) -> None:
     try:
         completed = process.run([path, "--version"])
     except OSError as error:
