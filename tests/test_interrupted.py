@@ -12,8 +12,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -23,10 +25,12 @@ from support.deployments import Deployment, layers, manifest
 from support.hatch import Hatch
 from support.outputs import leftovers, outputs, unchanged
 from support.projects import Project
+from support.stacks import Messages, run
 from support.stock import Stock
 from venvlayers.files import sha256_file
 from venvlayers.platforms import host_platform
 from venvlayers.uv import find_uv
+from venvlayers.workflow import building
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="local runtimes are for Linux")
 
@@ -103,6 +107,30 @@ def test_ctrl_c_while_locking(published_project: Project, tmp_path: Path, to: st
         expect_interrupted(process, said)
         assert not is_running(uv)
     assert venvstacks(*PUBLISH, cwd=published_project.root).returncode == 0
+
+
+def test_ctrl_c_while_a_thread_is_started(
+    unbuilt_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread goes on, and nobody knows of what it was to do."""
+    begun: list[Future[object]] = []
+
+    class Pool(ThreadPoolExecutor):
+        def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
+            begun.append(super().submit(*args, **kwargs))
+            if len(begun) == 3:
+                while not begun[-1].running():
+                    time.sleep(0.001)
+                raise KeyboardInterrupt
+            return begun[-1]
+
+    monkeypatch.setattr(building, "ThreadPoolExecutor", Pool)
+    messages = Messages()
+    with unchanged(unbuilt_project), pytest.raises(KeyboardInterrupt):
+        run(unbuilt_project, messages=messages)
+    wait(begun)
+    assert messages.steps("building")[-1] == "framework-middle"
+    assert isinstance(begun[-1].exception(), CancelledError)
 
 
 def test_ctrl_c_keeps_the_locks_below(published_project: Project, tmp_path: Path) -> None:

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    CancelledError,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
 from dataclasses import replace
 from functools import partial
+from threading import Event
 
 from venvlayers.build.environment import (
     BuildContext,
@@ -64,10 +71,11 @@ def build_stage(
     # Twice the cores: while uv installs one layer, what it installed of another is looked at.
     pool = ThreadPoolExecutor(max_workers=min(8, 2 * (os.cpu_count() or 1)))
     built: list[dict[str, _Building]] = []
+    is_over = Event()
     try:
         for one, orders in work:
             built.append({})
-            _submit(pool, one, orders, built[-1])
+            _submit(pool, one, orders, built[-1], is_over)
         waiting = [future for here in built for future in here.values()]
         while waiting:
             done, _ = wait(waiting, return_when=FIRST_COMPLETED)
@@ -77,6 +85,7 @@ def build_stage(
         for (one, orders), here in zip(work, built, strict=True):
             check_chains(one, orders, {name: made.result() for name, made in here.items()})
     finally:
+        is_over.set()
         pool.shutdown(wait=False, cancel_futures=True)
         wait_out(future for here in built for future in here.values())
 
@@ -95,17 +104,22 @@ def _orders(
 
 
 def _submit(
-    pool: ThreadPoolExecutor, run: Run, orders: Iterable[Order], built: dict[str, _Building]
+    pool: ThreadPoolExecutor,
+    run: Run,
+    orders: Iterable[Order],
+    built: dict[str, _Building],
+    is_over: Event,
 ) -> None:
     """Have the environments for one platform built, and note in *built* what was begun, by name.
 
-    At once, for Ctrl-C can come in between, and what was begun is to be waited for.
+    At once, for Ctrl-C can come in between, and what was begun is to be waited for. It can also
+    come while a thread is started: what nobody knows of then heeds *is_over*.
     """
     context = build_context(run)
     for order in orders:
         # In this order, so what a task waits for has begun before it.
         lower = [built[name] for name in order.layer.lower if name in built]
-        built[order.layer.env_name] = pool.submit(_built, run, order, context, lower)
+        built[order.layer.env_name] = pool.submit(_built, run, order, context, lower, is_over)
 
 
 def final_targets(
@@ -133,7 +147,11 @@ def final_targets(
 
 
 def _built(
-    run: Run, order: Order, context: BuildContext, lower: Sequence[Future[LayerEnvironment]]
+    run: Run,
+    order: Order,
+    context: BuildContext,
+    lower: Sequence[Future[LayerEnvironment]],
+    is_over: Event,
 ) -> LayerEnvironment:
     name = order.layer.env_name
     if order.layer.launch:
@@ -149,6 +167,8 @@ def _built(
         )
     if looks_below(order, context):
         wait(lower)
+    if is_over.is_set():
+        raise CancelledError
     run.note("build", name)
     with step(run, f"building {run.label(name)}"):
         return build_layer(order, context, partial(approve, run, order))
