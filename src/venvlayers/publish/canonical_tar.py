@@ -285,7 +285,9 @@ def _fits(text: str) -> bool:
 
 
 def _header_with(name_field: bytes, entry: Entry, mtime: int) -> bytes:
-    block = bytearray(_form(name_field, entry.kind, entry.executable, entry.target, mtime))
+    block = bytearray(
+        _unfilled_header(name_field, entry.kind, entry.executable, entry.target, mtime)
+    )
     name = entry.path[len(_directory(entry.path) or "") :].encode()
     block[: len(name)] = name
     block[_SIZE] = b"%011o\0" % entry.size
@@ -294,7 +296,7 @@ def _header_with(name_field: bytes, entry: Entry, mtime: int) -> bytes:
 
 
 @lru_cache(maxsize=64)
-def _form(
+def _unfilled_header(
     name_field: bytes,
     kind: EntryKind,
     executable: bool,  # noqa: FBT001 - of this module
@@ -303,7 +305,7 @@ def _form(
 ) -> bytes:
     """Return a header that lacks the name, the size, and its checksum.
 
-    To have `tarfile` make each would take ten times as long.
+    To have `tarfile` make each header took four times as long.
     """
     entry = Entry(path="", kind=kind, executable=executable, target=target)
     block = bytearray(_header(entry.path, entry, mtime))

@@ -35,7 +35,7 @@ _OVERLAP_LOG = 6  # besides long-distance matches, a piece sees an eighth of a w
 _CHAIN_LOGS = {19: 23}
 # What small frames may take besides. Between two large ones stands the header of a large file, a
 # frame of its own, and cores would be idle if the first had to be finished for its sake.
-_HARDLY_ANYTHING = 2 << 20
+_SMALL_FRAMES = 2 << 20
 # For everything that is compressed at the same time, besides windows. At level 19 it is two
 # pieces of work of one frame.
 _MEMORY = 170_000_000
@@ -99,7 +99,7 @@ class ZstdTar:
             any_name=level <= _LAST_LEVEL_FOR_ANY_NAME,
             threads=threads,
             most=threads * _JOB_SIZE,
-            spare=ahead * _JOB_SIZE + _HARDLY_ANYTHING if ahead else 0,
+            spare=ahead * _JOB_SIZE + _SMALL_FRAMES if ahead else 0,
             advance=advance,
             frames=frames,
         )
