@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import shutil
@@ -32,7 +31,7 @@ from venvlayers.layout import Layout
 from venvlayers.plan import Goal, Need
 from venvlayers.platforms import PythonVersion, host_platform
 from venvlayers.publish.format import EPOCH
-from venvlayers.report import Kind, LineReporter
+from venvlayers.report import Kind
 from venvlayers.workflow import LockPolicy, Outcome, Request, clean, preview
 from venvlayers.workflow.outcome import summary
 from venvlayers.workflow.outlook import make_plan
@@ -101,32 +100,6 @@ def test_nothing_to_do(published_project: Project, stock: Stock) -> None:
     assert len(messages.of(Kind.DETAIL)) == 3
     assert len(stock.index.requests) == asked
     assert outcome.artifact == published_project.dist / f"__venvstacks__/venvstacks-{HERE}.json"
-
-
-@pytest.mark.parametrize("was_enabled", [True, False])
-def test_the_garbage_collector_rests_meanwhile_and_is_then_as_it_was(
-    published_project: Project, *, was_enabled: bool
-) -> None:
-    found: list[bool] = []
-
-    class Noting(Messages):
-        @property
-        def reporter(self) -> LineReporter:
-            return LineReporter(lambda _kind, _text: found.append(gc.isenabled()), verbosity=1)
-
-    if not was_enabled:
-        gc.disable()
-    try:
-        run(published_project, messages=Noting())
-        assert gc.isenabled() == was_enabled
-        edit(published_project, "frameworks", requirements=["storey", "ground"])
-        with pytest.raises(LockError):
-            run(published_project, Goal.BUILD, lock=LockPolicy.NEVER, messages=Noting())
-        assert gc.isenabled() == was_enabled
-    finally:
-        gc.enable()
-    assert found
-    assert not any(found)
 
 
 def test_a_requirement_in_the_middle_changed(published_project: Project) -> None:

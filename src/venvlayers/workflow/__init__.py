@@ -9,9 +9,7 @@ module and `run.py` are all that a run with nothing to do imports of this room.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,29 +43,12 @@ def perform(request: Request, reporter: Reporter) -> Outcome:
         VenvstacksError: It cannot be done; earlier outputs are as they were.
     """
     try:
-        with _without_collector():
-            return _perform(request, reporter)
+        return _perform(request, reporter)
     except OSError as error:  # stages explain theirs; this is a disk that filled in between
         raise BuildError(
             f"this cannot be done here: {os_reason(error)}",
             hint="is there space, and may you write there?",
         ) from error
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Leave cycles of garbage alone until this ends.
-
-    There are next to none. To look for them among what is known of 10,000 files, again and
-    again, was a tenth of the time that a build took.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _perform(request: Request, reporter: Reporter) -> Outcome:
