@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import runpy
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -148,7 +150,8 @@ def test_what_macos_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         return 0 if len(asked) == 1 else -1
 
     monkeypatch.setattr(sys, "platform", "darwin")
-    monkeypatch.setattr(cloning, "_clonefile", lambda: clonefile)
+    library = SimpleNamespace(clonefile=clonefile)
+    monkeypatch.setattr("ctypes.CDLL", lambda _name, *, use_errno: use_errno and library)
     monkeypatch.setattr("ctypes.get_errno", lambda: errno.ENOTSUP)
     (tmp_path / "a").write_bytes(b"content")
     copier = Copier()
@@ -158,6 +161,47 @@ def test_what_macos_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     copier.copy(str(tmp_path / "a"), str(tmp_path / "c"))
     assert (tmp_path / "c").read_bytes() == b"content"
     assert not copier.clones
+
+
+def test_a_directory_is_copied_by_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its links, its modes and names that are not UTF-8; over nothing that is there."""
+    source, target = tmp_path / "source", tmp_path / "target"
+    (source / "empty").mkdir(parents=True)
+    (source / "program").write_bytes(b"content" * 100_000)
+    (source / "program").chmod(0o751)
+    (source / "link").symlink_to("nowhere")
+    if sys.platform == "linux":
+        Path(os.fsdecode(os.fsencode(source) + b"/\xff")).touch(0o600)
+    (source / "empty").chmod(0o700)
+    monkeypatch.setattr(sys, "argv", ["cloning.py", os.fspath(source), os.fspath(target)])
+    runpy.run_path(cloning.__file__, run_name="__main__")
+    assert described(source) == described(target)
+    with pytest.raises(FileExistsError):
+        runpy.run_path(cloning.__file__, run_name="__main__")
+
+
+def described(root: Path) -> dict[str, tuple[int, bytes]]:
+    def content(path: Path) -> bytes:
+        if path.is_symlink():
+            return os.fsencode(path.readlink())
+        return path.read_bytes() if path.is_file() else b""
+
+    paths = sorted(root.rglob("*"))
+    return {str(path.relative_to(root)): (path.lstat().st_mode, content(path)) for path in paths}
+
+
+def test_the_program_imports_next_to_nothing() -> None:
+    """It is started for one copy: what it imports is a part of what that takes."""
+    shown = (
+        "import sys\nexec(compile(open(sys.argv[1]).read(), '', 'exec'), {'__name__': 'cloning'})"
+    )
+    command = [sys.executable, "-I", "-S", "-c", f"{shown}\nprint(*sys.modules)", cloning.__file__]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    loaded = set(result.stdout.split())
+    assert {"errno", "os", "stat"} <= loaded
+    assert not loaded & {"collections", "ctypes", "functools", "pathlib", "re", "typing"}
 
 
 STACK = """

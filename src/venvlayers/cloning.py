@@ -3,6 +3,9 @@
 Btrfs, XFS, bcachefs and APFS can do that. A hard link is no such copy: whoever writes
 through one of its names changes them all, and any file of a layer may be
 written to. So there are clones and copies here, and no links.
+
+Also a program, for a copy beside other work: it has the interpreter to itself then, and
+thousands of system calls need not wait for it. So little is imported here.
 """
 
 from __future__ import annotations
@@ -11,12 +14,6 @@ import errno
 import os
 import stat
 import sys
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import ctypes
 
 # linux/fs.h: _IOW(0x94, 9, int); the same number on x86-64 and aarch64. fcntl has it from 3.12.
 _FICLONE = 0x40049409
@@ -66,7 +63,7 @@ def _copy_bytes(source: str, target: str) -> None:
                 rest = rest[new.write(rest) :]
 
 
-def copy_tree(source: Path, target: Path) -> None:
+def copy_tree(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
     """Copy a directory with its files, links and modes, by clones where they can be had.
 
     Raises:
@@ -118,17 +115,13 @@ def _clone_on_linux(source: str, target: str) -> None:
 def _clone_on_macos(source: str, target: str) -> None:
     import ctypes  # noqa: PLC0415 - it costs 6 ms, and Linux does without
 
-    function = _clonefile()
+    function = ctypes.CDLL(None, use_errno=True).clonefile
+    function.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_uint32)
+    function.restype = ctypes.c_int
     if function(os.fsencode(source), os.fsencode(target), _CLONE_NOFOLLOW) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), target)
 
 
-@cache
-def _clonefile() -> ctypes._NamedFuncPointer:
-    import ctypes  # noqa: PLC0415
-
-    function = ctypes.CDLL(None, use_errno=True).clonefile
-    function.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_uint32)
-    function.restype = ctypes.c_int
-    return function
+if __name__ == "__main__":
+    copy_tree(*sys.argv[1:])

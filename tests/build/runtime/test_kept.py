@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -111,7 +112,7 @@ def test_one_that_goes_while_it_is_copied(
     tmp_path: Path, source: Source, context: RuntimeContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     provide(source, PIN, LINUX, tmp_path / "first", context)
-    copy = kept.copy_tree
+    copy = kept._copy
 
     def copy_and_lose(old: Path, new: Path) -> None:
         copy(old, new)
@@ -119,8 +120,21 @@ def test_one_that_goes_while_it_is_copied(
             (new / "lib/os.py").unlink()
             (old / "lib/os.py").unlink()
 
-    monkeypatch.setattr(kept, "copy_tree", copy_and_lose)
+    monkeypatch.setattr(kept, "_copy", copy_and_lose)
     provide(source, PIN, LINUX, tmp_path / "second", context)
+    assert listing(tmp_path / "first") == listing(tmp_path / "second")
+
+
+def test_where_no_process_can_copy(
+    tmp_path: Path, source: Source, context: RuntimeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where Python is a part of some other program: it is copied by this one."""
+    (tmp_path / "no-python").write_text("#!/bin/sh\nmkdir -p $5/half\nexit 1\n")
+    (tmp_path / "no-python").chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
+    provide(source, PIN, LINUX, tmp_path / "first", context)
+    provide(source, PIN, LINUX, tmp_path / "second", context)
+    assert source.made == 1
     assert listing(tmp_path / "first") == listing(tmp_path / "second")
 
 

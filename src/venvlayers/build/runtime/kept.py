@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import time
 from pathlib import Path
 
+from venvlayers import cloning, process
 from venvlayers.build.runtime.source import RuntimeContext, RuntimeSource
 from venvlayers.cache.place import make_private, runtimes
 from venvlayers.cache.size import cache_limit
-from venvlayers.cloning import copy_tree
 from venvlayers.files import private_directory, remove_tree, sealed, sha256_json, write_text
 from venvlayers.lock.model import PythonPin
 from venvlayers.platforms import Platform
@@ -75,7 +76,7 @@ class _Kept:
             seal = self._seal.read_text("utf-8")
             if sealed(self.place) != seal:
                 return False
-            copy_tree(self.place, destination)
+            _copy(self.place, destination)
             os.utime(self._seal)
             whole = sealed(self.place) == seal  # else somebody removed it meanwhile
         except OSError:
@@ -92,7 +93,7 @@ class _Kept:
         """
         make_private(self.place.parent)
         with private_directory(self.place.parent, prefix="new-") as private:
-            copy_tree(made, private / "runtime")
+            _copy(made, private / "runtime")
             # Before it is where another process may be removing it, to put its own there.
             seal = str(sealed(private / "runtime"))
             self._seal.unlink(missing_ok=True)
@@ -100,6 +101,15 @@ class _Kept:
             (private / "runtime").rename(self.place)
             write_text(self._seal, seal)
         _forget_unused(self.place.parent)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a runtime in a process of its own, as other threads look at what uv installs."""
+    # Neither the user's nor the environment's packages are looked for: that takes longer.
+    command: list[str | Path] = [sys.executable, "-I", "-S", cloning.__file__, source, target]
+    if process.run(command).returncode:
+        remove_tree(target)
+        cloning.copy_tree(source, target)  # says why it cannot be done, if so
 
 
 def _forget_unused(directory: Path) -> None:
