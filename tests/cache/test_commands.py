@@ -65,6 +65,8 @@ def filled() -> FrameStore:
     (cache_directory() / "verified" / ("0" * 64)).touch()
     (cache_directory() / "headers").mkdir()
     (cache_directory() / "headers" / ("0" * 64)).write_bytes(bytes(20))
+    (cache_directory() / "checks").mkdir()
+    (cache_directory() / "checks" / ("0" * 64)).write_bytes(bytes(30))
     return store
 
 
@@ -105,6 +107,7 @@ def test_what_is_there_is_shown(filled: FrameStore) -> None:
         "python-downloads: 1, 5.0 kB (interpreters that were fetched)",
         "local-pythons.json: 1, 2 B (which Pythons this machine has)",
         "headers: 1, 20 B (what libraries of packages need)",
+        "checks: 1, 30 B (what was found in layers)",
         "verified: 1, 0 B (which files of uv's cache were read)",
         "frames/v2: 1, 10 B (frames of another release)",
         "not ours: notes.txt",
@@ -183,6 +186,7 @@ def test_cleaning_removes_all_of_ours(filled: FrameStore) -> None:
         "frames/v1/ab/mine",
         "verified/mine",
         "headers/mine",
+        "checks/mine",
     ],
 )
 def test_cleaning_takes_nothing_that_is_not_ours(filled: FrameStore, name: str) -> None:

@@ -10,8 +10,7 @@ import pytest
 
 from support.checked import SITE, checked_layer, found, report_on
 from support.program_files import AARCH64, elf
-from venvlayers.check.check import require_sound
-from venvlayers.check.model import Severity
+from venvlayers.check.model import Severity, require_sound
 from venvlayers.errors import BuildError
 from venvlayers.spec.model import Accepted, FindingKind
 

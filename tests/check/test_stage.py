@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,10 @@ from support.program_files import AARCH64, I386, elf
 from support.projects import Project
 from support.stacks import Messages, run
 from support.stock import Stock
+from venvlayers.check import check
+from venvlayers.check.check import Looked
+from venvlayers.check.headers import Headers
+from venvlayers.check.model import CheckedLayer
 from venvlayers.errors import BuildError
 from venvlayers.layout import Layout
 from venvlayers.plan import Goal
@@ -118,6 +123,46 @@ def test_layers_are_looked_at_again_when_one_below_is_another(
     assert messages.steps("building") == []
     assert told(messages, "app-top") == [warning]
     assert told(messages, MIDDLE) == []
+
+
+def test_what_is_made_of_the_same_again_is_not_looked_at_again(
+    published_project: Project, stock: Stock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its findings are told as if it were; and what is new is looked at, with what is below it."""
+    project, layout = published_project, Layout.beside(published_project.root)
+    add(stock, "needy", {"needy/_m.abi3.so": elf("libneeded.so.1")})
+    require(project, "applications", requirements=["roof", "needy"])
+    shutil.rmtree(layout.build_dir)  # which was not made here
+    first = run(project, Goal.BUILD)
+    looked: list[str] = []
+    look = check.look
+
+    def counted(layer: CheckedLayer, headers: Headers) -> Looked:
+        looked.append(layer.name)
+        return look(layer, headers)
+
+    monkeypatch.setattr(check, "look", counted)
+    shutil.rmtree(layout.build_dir)
+    messages = Messages()
+    again = run(project, Goal.BUILD, messages)
+    assert looked == []
+    assert messages.steps("building") == ["base", MIDDLE, "app-top"]
+    assert again.checks == first.checks
+    (warning,) = told(messages, "app-top")
+    assert warning.endswith("[missing-library]")
+    details = [text for text in messages.of(Kind.DETAIL) if text.startswith("checked ")]
+    assert len(details) == 3
+    assert all(" s, as when it was looked at before" in text for text in details)
+
+    require(project, "frameworks", accepted_findings=["hidden-module"])
+    run(project, Goal.BUILD)
+    assert looked == [MIDDLE, "base", "app-top"], "the new one, and once each what goes with it"
+
+    looked.clear()
+    monkeypatch.setenv("VENVSTACKS_CACHE_SIZE", "0")
+    shutil.rmtree(layout.build_dir)
+    run(project, Goal.BUILD)
+    assert sorted(looked) == ["app-top", "base", MIDDLE], "who depends on no cache looks again"
 
 
 def test_without_the_layers_below_what_depends_on_them_is_not_known(

@@ -18,11 +18,12 @@ OTHERS = {
     "local-pythons.json": "which Pythons this machine has",
     "runtimes": "interpreters that were made relocatable",
     "headers": "what libraries of packages need",
+    "checks": "what was found in layers",
     "verified": "which files of uv's cache were read",
 }
 """What is kept besides frames, by name, and what it is."""
 
-_HEADER = re.compile(rf"{KEY.pattern}|\.{KEY.pattern}\..{{8}}", re.ASCII)
+_REMEMBERED = re.compile(rf"{KEY.pattern}|\.{KEY.pattern}\..{{8}}", re.ASCII)
 """With what a killed write leaves."""
 _FORMAT_NAME = re.compile(r"v\d+", re.ASCII)
 
@@ -86,7 +87,8 @@ def _foreign(root: Path) -> Iterator[str]:
         elif name != PARTIAL:
             yield f"{frames}/{name}"
     yield from _others(root, "verified", KEY)
-    yield from _others(root, "headers", _HEADER)
+    yield from _others(root, "headers", _REMEMBERED)
+    yield from _others(root, "checks", _REMEMBERED)
 
 
 def _others(root: Path, name: str, known: re.Pattern[str]) -> Iterator[str]:

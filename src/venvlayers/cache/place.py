@@ -46,6 +46,11 @@ def known_headers() -> Path:
     return cache_directory() / "headers"
 
 
+def known_reports() -> Path:
+    """Return the directory that remembers what checks found (`venvlayers.check.remembered`)."""
+    return cache_directory() / "checks"
+
+
 def runtimes() -> Path:
     """Return the directory of runtimes that were made before (`venvlayers.build.runtime.kept`)."""
     return cache_directory() / "runtimes"

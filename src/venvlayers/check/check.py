@@ -24,7 +24,6 @@ from venvlayers.check.paths import check_paths
 from venvlayers.check.patterns import matches_end
 from venvlayers.check.records import check_records
 from venvlayers.check.systems import check_systems
-from venvlayers.errors import BuildError
 from venvlayers.spec.model import Accepted, FindingKind
 from venvlayers.values import frozen
 
@@ -108,21 +107,6 @@ def _joined(first: Report, second: Report) -> Report:
     found = merged((*first.findings, *second.findings))
     unknown = (*first.unknown, *second.unknown)
     return replace(first, findings=tuple(found), unknown=unknown)
-
-
-def require_sound(report: Report) -> None:
-    """Refuse a layer that cannot work.
-
-    Raises:
-        BuildError: It has errors; the message lists all of them.
-    """
-    if errors := report.of(Severity.ERROR):
-        listed = "\n".join(f"  - {finding}" for finding in errors)
-        kinds = " and ".join(sorted({f'"{finding.kind.value}"' for finding in errors}))
-        raise BuildError(
-            f"{report.layer} cannot work on {report.platform}:\n{listed}",
-            hint=f"if that is meant, put {kinds} into the layer's `accepted_findings`",
-        )
 
 
 def _hidden(layers: Sequence[Looked]) -> Iterator[Finding]:

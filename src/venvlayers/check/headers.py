@@ -7,19 +7,16 @@ Only a memory: it may be deleted at any time, and then everything is read again.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from venvlayers.build.model import Distribution
-from venvlayers.cache.place import make_private
+from venvlayers.cache.memory import Memory
 from venvlayers.check.binary import Binary, Format, UnreadableError
 from venvlayers.check.reading import read_binary
-from venvlayers.files import remove_tree, write_text
 
 _FORMAT = 1
 """Raised when a newer release reads something else in the same bytes."""
@@ -52,7 +49,7 @@ class Headers:
     """
 
     def __init__(self, directory: Path | None = None) -> None:
-        self._directory = directory
+        self._memory = Memory(directory=directory, most=_MOST, longest=_LONGEST)
 
     def of(
         self, root: str, paths: Iterable[str], distributions: Iterable[Distribution]
@@ -70,12 +67,20 @@ class Headers:
         wanted = dict.fromkeys(paths)
         known: dict[str, Header] = {}
         for distribution in distributions:
-            if self._directory is not None:
-                hashes = _hashes(distribution, set(wanted) - known.keys())
-                known |= _of_one(root, hashes, self._directory) if hashes else {}
+            hashes = _hashes(distribution, set(wanted) - known.keys())
+            known |= self._of_one(root, hashes) if hashes else {}
         return {
             path: known[path] if path in known else read_header(f"{root}/{path}") for path in wanted
         }
+
+    def _of_one(self, root: str, hashes: Mapping[str, str]) -> dict[str, Header]:
+        """Return what is remembered of files with these hashes, or else what they say now."""
+        digest = hashlib.sha256(json.dumps([_FORMAT, list(hashes.items())]).encode()).hexdigest()
+        found = _loaded(self._memory.recall(digest))
+        if found is None:
+            found = {path: read_header(f"{root}/{path}") for path in hashes}
+            self._memory.remember(digest, _text(found))
+        return found
 
 
 def _hashes(distribution: Distribution, wanted: set[str]) -> dict[str, str]:
@@ -83,43 +88,14 @@ def _hashes(distribution: Distribution, wanted: set[str]) -> dict[str, str]:
     return {path: recorded[path] for path in sorted(wanted & recorded.keys())}
 
 
-def _of_one(root: str, hashes: Mapping[str, str], directory: Path) -> dict[str, Header]:
-    """Return what is remembered of files with these hashes, or else what they say now."""
-    digest = hashlib.sha256(json.dumps([_FORMAT, list(hashes.items())]).encode())
-    place = directory / digest.hexdigest()
-    found = _recalled(place)
-    if found is None:
-        found = {path: read_header(f"{root}/{path}") for path in hashes}
-        _remember(place, found)
-    return found
-
-
-def _recalled(place: Path) -> dict[str, Header] | None:
+def _loaded(text: str | None) -> dict[str, Header] | None:
+    if text is None:
+        return None
     try:
-        seal, _, text = place.read_text("utf-8").partition("\n")
-        if seal != _seal(place.name, text):
-            return None
         versions, entries = json.loads(text)
         return _headers([frozenset(map(tuple, some)) for some in versions], entries)
-    except (OSError, ValueError):
+    except ValueError:
         return None
-
-
-def _remember(place: Path, found: Mapping[str, Header]) -> None:
-    directory, text = place.parent, _text(found)
-    if len(text) > _LONGEST:
-        return
-    with contextlib.suppress(OSError, ValueError):  # then it is read again
-        make_private(directory)
-        if len(os.listdir(directory)) >= _MOST:  # noqa: PTH208 - only the number
-            remove_tree(directory)
-            make_private(directory)
-        write_text(place, f"{_seal(place.name, text)}\n{text}", mode=0o600)
-
-
-def _seal(key: str, text: str) -> str:
-    """Return what a file that was cut, damaged or renamed does not begin with."""
-    return hashlib.sha256(f"{key}\n{text}".encode()).hexdigest()
 
 
 def _text(found: Mapping[str, Header]) -> str:

@@ -14,6 +14,7 @@ from venvlayers.build.model import Distribution
 from venvlayers.check.binary import Binary, Format
 from venvlayers.check.extensions import Extension, find_extensions
 from venvlayers.check.headers import Headers
+from venvlayers.check.listing import listed
 from venvlayers.check.model import CheckedLayer
 from venvlayers.check.reading import exports_module
 from venvlayers.platforms import Platform
@@ -142,31 +143,13 @@ def inspect(layer: CheckedLayer, headers: Headers) -> Inspection:
         OSError: Something cannot be read.
     """
     root = os.fspath(layer.environment.path)
-    sizes, links = _listed(root)
+    files, links = listed(root)
+    sizes = {path: os.stat(f"{root}/{path}").st_size for path in files}  # noqa: PTH116 - 10,000
     candidates = _candidates(sizes, layer.environment.platform)
     found = headers.of(root, candidates, layer.environment.distributions)
     binaries = {path: parts for path, parts in found.items() if parts and isinstance(parts, tuple)}
     damaged = {path: reason for path, reason in found.items() if isinstance(reason, str)}
     return Inspection(layer, sizes, links, binaries, damaged)
-
-
-def _listed(root: str) -> tuple[dict[str, int], dict[str, str]]:
-    """Return the sizes of all files, and where all links lead, in the order of their paths."""
-    sizes: dict[str, int] = {}
-    links: dict[str, str] = {}
-    waiting = [""]
-    while waiting:
-        prefix = waiting.pop()
-        with os.scandir(f"{root}/{prefix}") as listing:
-            for entry in listing:
-                if entry.is_symlink():
-                    links[prefix + entry.name] = os.readlink(entry.path)  # noqa: PTH115 - strings
-                elif entry.is_dir(follow_symlinks=False):
-                    if entry.name != "__pycache__":
-                        waiting.append(f"{prefix}{entry.name}/")
-                elif not entry.name.endswith((".pyc", ".pyo")):
-                    sizes[prefix + entry.name] = entry.stat().st_size
-    return dict(sorted(sizes.items())), dict(sorted(links.items()))
 
 
 def _candidates(paths: Mapping[str, int], platform: Platform) -> Iterator[str]:

@@ -8,6 +8,7 @@ from enum import IntEnum
 from typing import Any
 
 from venvlayers.build.model import LayerEnvironment
+from venvlayers.errors import BuildError
 from venvlayers.platforms import DEFAULT_TARGETS, Targets
 from venvlayers.spec.model import Accepted, FindingKind, LayerSpec
 from venvlayers.values import frozen
@@ -147,6 +148,21 @@ class Report:
     def as_json(self) -> dict[str, Any]:
         """Return the report as a JSON value."""
         return {**asdict(self), "findings": [finding.as_json() for finding in self.findings]}
+
+
+def require_sound(report: Report) -> None:
+    """Refuse a layer that cannot work.
+
+    Raises:
+        BuildError: It has errors; the message lists all of them.
+    """
+    if errors := report.of(Severity.ERROR):
+        listed = "\n".join(f"  - {finding}" for finding in errors)
+        kinds = " and ".join(sorted({f'"{finding.kind.value}"' for finding in errors}))
+        raise BuildError(
+            f"{report.layer} cannot work on {report.platform}:\n{listed}",
+            hint=f"if that is meant, put {kinds} into the layer's `accepted_findings`",
+        )
 
 
 def merged(findings: Iterable[Finding]) -> list[Finding]:

@@ -29,10 +29,10 @@ from venvlayers.workflow.project import known_wheel, project_place, told
 from venvlayers.workflow.targets import choose_platforms
 
 if TYPE_CHECKING:
-    from venvlayers.check.check import Looked
     from venvlayers.deploy.exported import ExportRecipe
     from venvlayers.lock.model import Change
     from venvlayers.publish.outputs import InPlace
+    from venvlayers.workflow.checking import Seen
 
 _OUTPUT_DIRS = {Goal.PUBLISH: "_artifacts", Goal.EXPORT: "_export"}
 
@@ -67,7 +67,7 @@ class Run:
         reporter: Where messages go.
         done: What was cleaned, locked, built and exported.
         changes: What changed in locks, by environment name.
-        looked: What was seen in environments, by platform and name, with the seconds it took.
+        seen: What is known of environments that were built, by platform and name.
     """
 
     request: Request
@@ -80,7 +80,7 @@ class Run:
     named: bool = False
     done: list[Done] = field(default_factory=list)
     changes: dict[str, tuple[Change, ...]] = field(default_factory=dict)
-    looked: dict[tuple[Platform, str], tuple[Looked, float]] = field(default_factory=dict)
+    seen: dict[tuple[Platform, str], Seen] = field(default_factory=dict)
 
     @property
     def output_dir(self) -> Path:
