@@ -88,19 +88,19 @@ def altered_files(prefix: Path, records: Records, verified: Verified) -> list[st
         verified: What need not be read; it learns of what was.
     """
     found: list[str] = []
+    others: dict[tuple[str, str], None] = {}
     several = _brought_by_several(records)
     for files in records.values():
         linked: list[Arrived] = []
-        others: list[Arrived] = []
         for file in files:
-            if file.digest:
-                # Of those that several bring, chance decides whose link is there.
-                alone = file.status.st_nlink > 1 and file.place not in several
-                (linked if alone else others).append(file)
-        found += _differing(prefix, others)
+            # Of those that several bring, chance decides whose link is there.
+            if file.digest and file.status.st_nlink > 1 and file.place not in several:
+                linked.append(file)
+            elif file.digest:
+                others[file.place, file.digest] = None  # once, if they agree on it
         if linked:
             found += _newly_differing(prefix, linked, verified)
-    return found
+    return found + _differing(prefix, others)
 
 
 def _brought_by_several(records: Records) -> frozenset[str]:
@@ -117,14 +117,15 @@ def _newly_differing(prefix: Path, linked: Sequence[Arrived], verified: Verified
     if verified.knows(seal):
         return []
     begun = time.time_ns()
-    differing = _differing(prefix, linked)
+    differing = _differing(prefix, ((file.place, file.digest) for file in linked))
     if not differing:
         verified.remember(seal, [file.status for file in linked], begun)
     return differing
 
 
-def _differing(prefix: Path, files: Iterable[Arrived]) -> list[str]:
-    return [file.place for file in files if not _is_as_recorded(prefix, file.place, file.digest)]
+def _differing(prefix: Path, files: Iterable[tuple[str, str]]) -> list[str]:
+    """Return those of *files*, places with recorded hashes, that are something else."""
+    return [place for place, digest in files if not _is_as_recorded(prefix, place, digest)]
 
 
 def _is_as_recorded(prefix: Path, place: str, digest: str) -> bool:

@@ -87,8 +87,9 @@ def _true_rows(
 
 def recorded_outside(info: Path, scheme: Scheme) -> Iterator[str]:
     """Yield where a distribution has files outside of site-packages, relative with ``/``."""
-    if b".." in (info / "RECORD").read_bytes():  # most have none, and are not worth taking apart
-        for recorded, _digest, _size in rows_of(info / "RECORD"):
+    with (info / "RECORD").open(encoding="utf-8", newline="") as file:
+        # Of thousands of lines few are worth taking apart.
+        for recorded, *_digest_and_size in csv.reader(line for line in file if ".." in line):
             if not is_plain(recorded):
                 yield _place(recorded, scheme)
 

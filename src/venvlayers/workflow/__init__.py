@@ -189,14 +189,14 @@ def _outcome(run: Run, plan: Plan, published: tuple[PublishedLayer, ...]) -> Out
 
 def _artifact(run: Run, goal: Goal) -> Path:
     """Return what stands for the result."""
-    from venvlayers.publish.manifest import index_path, manifest_path  # noqa: PLC0415
-
     if goal is Goal.LOCK:
         return run.layout.lock_dir
     if goal is Goal.BUILD:
         return run.layout.build_dir if run.several else run.layout.environments(run.platform)
     if goal is Goal.EXPORT:
         return run.outputs_dir
+    from venvlayers.publish.manifest import index_path, manifest_path  # noqa: PLC0415
+
     if run.several:
         return index_path(run.output_dir)
     return manifest_path(run.output_dir, run.platform if is_tagged(run) else None)
