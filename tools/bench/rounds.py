@@ -73,7 +73,7 @@ class Rounds:
     def finish(self) -> None:
         """Measure what is measured once: the old way, the highest level; and starts."""
         if self._is_full or not self.place.stack.is_large:
-            self._measure("tar | xz -6", lambda: self._pack("xz", OLD_WAY))
+            self._old_way()
         if self._is_full:
             self._best()
         else:
@@ -81,6 +81,12 @@ class Rounds:
         # These leave bytecode in the layers, so nothing is packed or copied after them.
         self._say(f"{starts.TURNS} starts in turn")
         starts.measure(self.place, self.limits, self.result)
+
+    def _old_way(self) -> None:
+        """Measure what takes minutes with what it is compared with before and after it."""
+        self._measure("publish, beside xz", self._publish_anew)
+        self._measure("tar | xz -6", lambda: self._pack("xz", OLD_WAY))
+        self._measure("publish, beside xz", self._publish_anew)
 
     def _locks(self) -> None:
         place = self.place

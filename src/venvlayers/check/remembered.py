@@ -47,7 +47,7 @@ class Remembered:
         return None if text is None else _loaded(text)
 
     def remember(self, identity: str, report: Report) -> None:
-        """Keep a report, unless it has errors: of those nobody is told that is not so now."""
+        """Keep a report, unless it has errors: who is refused has had the layer looked at."""
         if not report.of(Severity.ERROR):
             self._memory.remember(identity, json.dumps(asdict(report), default=_plain))
 

@@ -95,11 +95,15 @@ def survey(programs: Iterator[Path], context: RuntimeContext) -> Survey:
     """Ask each of *programs* what it is, once."""
     found: dict[tuple[str, PythonVersion], LocalPython] = {}
     passed_over: dict[str, None] = {}
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - costs 5 ms to import
+    from concurrent.futures import Future, ThreadPoolExecutor  # noqa: PLC0415 - takes 5 ms
 
-    distinct = list(dict.fromkeys(path.resolve() for path in programs if path.is_file()))
+    asked: dict[Path, Future[dict[str, Any] | None]] = {}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        answers = list(pool.map(lambda program: _ask(program, context), distinct))
+        for path in programs:  # uv takes its time to list some, while others are asked
+            program = path.resolve()
+            if program.is_file() and program not in asked:
+                asked[program] = pool.submit(_ask, program, context)
+        answers = [answer.result() for answer in asked.values()]
     for answer in filter(None, answers):
         version = PythonVersion(*answer["version"])
         if reason := _unfit(answer):
