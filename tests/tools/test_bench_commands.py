@@ -112,6 +112,7 @@ def test_the_picture_is_one(tmp_path: Path) -> None:
     result = StackResult(name="large", sizes={"unpacked": 10**9, "files": 9, "archives": 10**8})
     result.add("publish", Run(wall=10.0))
     result.add("tar | zstd", Run(wall=9.0))
+    result.add("publish, beside xz", Run(wall=11.0))
     result.add("tar | xz -6", Run(wall=440.0))
     plot.draw({"large": result}, tmp_path / "bench.png")
     assert (tmp_path / "bench.png").read_bytes().startswith(b"\x89PNG")
