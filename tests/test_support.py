@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
+import threading
+from contextlib import closing
+from http.client import HTTPConnection, RemoteDisconnected
+from http.server import BaseHTTPRequestHandler
 from importlib.metadata import distribution
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from uv import find_uv_bin
@@ -13,6 +19,7 @@ from uv import find_uv_bin
 from support.hatch import Hatch
 from support.index import Index
 from support.projects import RUNNING_PYTHON, Project
+from support.serving import LocalServer
 from support.wheels import make_wheel, repack
 
 
@@ -80,3 +87,37 @@ def test_hatch_builds_without_a_network(hatch: Hatch, small_project: Project) ->
     small_project.write("demo.py", "")
     hatch("build", "-t", "wheel", cwd=small_project.root)
     assert [path.name for path in small_project.dist.iterdir()] == ["demo-1.0-py2.py3-none-any.whl"]
+
+
+def test_a_client_may_hang_up(index: Index, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a server's thread printed would be in the output of some other test."""
+    wheel = index.add("large", modules={"large/data.bin": os.urandom(5_000_000)})
+    host = urlsplit(index.url)
+    with socket.create_connection((host.hostname, host.port)) as client:
+        # Closed with something unread, a connection is reset.
+        client.sendall(f"GET /files/{wheel.name} HTTP/1.1\r\nHost: here\r\n\r\n".encode())
+        assert client.recv(1)
+    ended = threading.Event()
+    while any("process_request_thread" in thread.name for thread in threading.enumerate()):
+        ended.wait(0.01)
+    index.stop()
+    assert capsys.readouterr().err == ""
+
+
+class Failing(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        raise ValueError("no answer")
+
+
+def test_a_server_that_fails_fails_its_test(capsys: pytest.CaptureFixture[str]) -> None:
+    server = LocalServer(Failing)
+    server.start()
+    with closing(HTTPConnection("127.0.0.1", server.server_port)) as client:
+        client.request("GET", "/")
+        with pytest.raises(RemoteDisconnected):
+            client.getresponse()
+    with pytest.raises(ExceptionGroup, match="a test's server failed") as caught:
+        server.stop()
+    assert caught.group_contains(ValueError, match="no answer")
+    server.stop()
+    assert capsys.readouterr().err == ""

@@ -13,7 +13,6 @@ import html
 import io
 import json
 import re
-import socketserver
 import tarfile
 import threading
 import time
@@ -21,12 +20,13 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote
 
+from support.serving import LocalServer
 from support.wheels import Content, make_wheel
 
 _PATIENCE = 20
@@ -63,12 +63,9 @@ class Index:
         self.met: list[bool] = []
         self._meetings: dict[str, threading.Barrier] = {}
         directory.mkdir(parents=True, exist_ok=True)
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server = _Server(_Handler)
         self._server.index = self
-        # Short polling: the default makes every stop() wait for half a second.
-        serve = {"poll_interval": 0.01}
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs=serve)
-        self._thread.start()
+        self._server.start()
 
     @property
     def url(self) -> str:
@@ -138,10 +135,7 @@ class Index:
 
     def stop(self) -> None:
         """Stop serving; the port refuses connections from now on. May be called again."""
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join()
-            self._server.server_close()
+        self._server.stop()
 
     def __enter__(self) -> Self:
         return self
@@ -236,14 +230,8 @@ class Index:
         return sorted([*self.directory.glob("*.whl"), *self.directory.glob("*.tar.gz")])
 
 
-class _Server(socketserver.ThreadingMixIn, HTTPServer):
+class _Server(LocalServer):
     index: Index
-    daemon_threads = True  # a client that keeps its connection must not keep the test
-
-    def server_bind(self) -> None:
-        # HTTPServer's own asks the resolver for this address's name, which can take seconds.
-        socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
 
 
 class _Handler(BaseHTTPRequestHandler):

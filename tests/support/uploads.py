@@ -6,14 +6,14 @@ upload interface has it.
 
 from __future__ import annotations
 
-import socketserver
-import threading
 from collections.abc import Iterator
 from email import message_from_bytes
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
+
+from support.serving import LocalServer
 
 
 class Uploads:
@@ -29,14 +29,8 @@ class Uploads:
         """What a program that uploads is given."""
 
 
-class _Server(socketserver.ThreadingMixIn, HTTPServer):
+class _Server(LocalServer):
     uploads: Uploads
-    daemon_threads = True
-
-    def server_bind(self) -> None:
-        # HTTPServer's own asks the resolver for this address's name, which can take seconds.
-        socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -70,11 +64,8 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def uploads() -> Iterator[Uploads]:
     """Give an index to upload to, with nothing in it."""
-    server = _Server(("127.0.0.1", 0), _Handler)
+    server = _Server(_Handler)
     server.uploads = Uploads(server.server_port)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
+    server.start()
     yield server.uploads
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    server.stop()
