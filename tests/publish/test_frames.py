@@ -32,7 +32,7 @@ from venvlayers.publish.nameless import STAND_IN
 from venvlayers.publish.tars import GzipTar, PlainTar, XzTar
 from venvlayers.publish.zips import Zip
 from venvlayers.publish.zstd import ZstdTar
-from venvlayers.publish.zstd_output import NamelessFrame
+from venvlayers.publish.zstd_frames import NamelessFrame
 
 PACKAGES = 5
 ENTRIES = 1 + 2 * (2 + PACKAGES)

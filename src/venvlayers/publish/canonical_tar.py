@@ -111,6 +111,26 @@ class TarPart:
         """
         return rechunked(self._bytes(), size or CHUNK)
 
+    def blocks(self) -> Iterator[bytes]:
+        """Yield its bytes in pieces of whole blocks, of `CHUNK` or a block less than twice that.
+
+        For whom any size will do: what was read in large pieces is not copied again.
+        May be called again.
+
+        Raises:
+            PublishError: As for `chunks`.
+        """
+        waiting: list[bytes] = []
+        size = 0
+        for piece in self._bytes():
+            if size + len(piece) > CHUNK and not size % BLOCK:
+                yield b"".join(waiting)
+                waiting, size = [], 0
+            waiting.append(piece)
+            size += len(piece)
+        if waiting:
+            yield b"".join(waiting)
+
     def _bytes(self) -> Iterator[bytes]:
         if not self.pieces:
             yield bytes(self.size)

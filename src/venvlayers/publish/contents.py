@@ -231,7 +231,15 @@ def _with_recorded(entry: Entry, recorded: str) -> Entry:
     if not recorded.startswith(_SHA256) or entry.kind is not EntryKind.FILE:
         return entry
     digest = base64.urlsafe_b64decode(recorded.removeprefix(_SHA256) + "=").hex()
-    return replace(entry, sha256=digest, recorded=True)
+    # `replace` takes three times as long, and there are 10,000 of them.
+    return Entry(
+        path=entry.path,
+        kind=entry.kind,
+        executable=entry.executable,
+        size=entry.size,
+        sha256=digest,
+        recorded=True,
+    )
 
 
 def _measured(root: Path, owned: Iterator[_Owned]) -> list[_Owned]:
