@@ -16,12 +16,12 @@ from support.compare import assert_same_archives, tar_bytes
 from support.layers import FileContent, make_layer
 from venvlayers.build.model import LayerEnvironment
 from venvlayers.errors import PublishError
-from venvlayers.publish import canonical_tar
+from venvlayers.publish import canonical_tar, zstd
 from venvlayers.publish.contents import OWN_GROUP, plan_contents
 from venvlayers.publish.format import WrittenArchive
 from venvlayers.publish.frames import KnownFrames
 from venvlayers.publish.zstd import DEFAULT_LEVEL, ZstdTar
-from venvlayers.publish.zstd_output import OpenFrame
+from venvlayers.publish.zstd_frames import OpenFrame
 
 
 def ignore(_amount: int) -> None:
@@ -140,6 +140,14 @@ def test_a_higher_level_is_smaller(tmp_path: Path) -> None:
     sizes = [pack(env, tmp_path / f"{n}.tar.zst", level=n).size for n in (1, 9, 22)]
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[0] > sizes[2]
+
+
+@pytest.mark.parametrize("level", [DEFAULT_LEVEL, ZstdTar.best_level])
+def test_what_is_not_as_libzstd_has_it_is_recorded(level: int) -> None:
+    """Who wants to make the same bytes, or knows a frame by its codec, has to know of it."""
+    own = zstd._OWN_PARAMETERS[level]
+    assert own
+    assert ZstdTar().codec(level).items() >= own.items()
 
 
 def test_the_codec_is_recorded(tmp_path: Path) -> None:

@@ -140,6 +140,7 @@ class Rounds:
         return self.place.venvstacks("build")
 
     def _publishes(self) -> None:
+        self.place.venvstacks("build", cache=self._cache)  # notes which Pythons there are
         codec = next(iter(self.place.layers()))["archive_codec"]
         plain, windowed = zstd_like(codec)
         self._note(f"`tar | zstd` is `tar | {' '.join(plain)}`, with our window `{windowed[-1]}`")
@@ -157,11 +158,12 @@ class Rounds:
 
     @property
     def _cache(self) -> Path:
-        """Our own cache in this round: what was published in it is there, and nothing else."""
+        """Our own cache for publishing: it knows of frames what was published in this round."""
         return self.place.directory / "cache-round"
 
     def _publish_anew(self) -> Run:
-        remove(self.place.outputs, self._cache)
+        remove(self.place.outputs)
+        self.place.forget_frames(self._cache)
         run = self.place.publish(cache=self._cache)
         self.result.sizes["archives"] = self._archived()
         return run

@@ -107,6 +107,11 @@ class Workplace:
         """Run `venvstacks publish` into the outputs' directory."""
         return self.venvstacks("publish", "--output-dir", "dist", *arguments, cache=cache)
 
+    def forget_frames(self, cache: Path) -> None:
+        """Remove all compressed frames from a cache of ours, and nothing else."""
+        extra = {"VENVSTACKS_CACHE_DIR": str(cache)}
+        self.run(self.program, "cache", "prune", "--size", "0", extra=extra)
+
     def run(
         self,
         *command: str | Path,
