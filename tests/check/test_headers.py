@@ -103,11 +103,25 @@ def test_damaged_files_do_not_count(tmp_path: Path, reader: Reader) -> None:
         assert kept.read_bytes() == whole
 
 
-def test_what_another_program_wrote_does_not_count(tmp_path: Path, reader: Reader) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "1",
+        "[1, 2]",
+        "[[], []]",
+        '[[], {"a.so": [1]}]',
+        '[[], {"a.so": ["elf"]}]',
+        '[[], {"a.so": [["elf", "x86_64", "", [], [], null, 0]]}]',
+    ],
+)
+def test_what_another_program_wrote_does_not_count(
+    tmp_path: Path, reader: Reader, text: str
+) -> None:
     memory, lib = Headers(tmp_path), brought("a.so")
     memory.of("/env", ["a.so"], [lib])
     (kept,) = tmp_path.iterdir()
-    memory._memory.remember(kept.name, "{")
+    memory._memory.remember(kept.name, text)
     reader.again()
     assert memory.of("/env", ["a.so"], [lib]) == {"a.so": SEEN["a.so"]}
     assert reader.again() == ["a.so"]

@@ -52,7 +52,16 @@ def test_errors_are_not_remembered(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"findings": [{}]}', '{"findings": [], "unknown": [], "other": 1}']
+    "text",
+    [
+        "",
+        "1",
+        "[]",
+        "{}",
+        '{"findings": [{}]}',
+        '{"findings": [1]}',
+        '{"findings": [], "unknown": [], "other": 1}',
+    ],
 )
 def test_what_another_program_wrote_does_not_count(tmp_path: Path, text: str) -> None:
     memory = Remembered(tmp_path)

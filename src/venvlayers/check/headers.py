@@ -94,8 +94,8 @@ def _loaded(text: str | None) -> dict[str, Header] | None:
     try:
         versions, entries = json.loads(text)
         return _headers([frozenset(map(tuple, some)) for some in versions], entries)
-    except ValueError:
-        return None
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return None  # sealed, so another program's
 
 
 def _text(found: Mapping[str, Header]) -> str:

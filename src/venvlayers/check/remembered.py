@@ -101,7 +101,7 @@ def _loaded(text: str) -> Report | None:
         findings = tuple(_finding(one) for one in values.pop("findings"))
         unknown = tuple(values.pop("unknown"))
         return Report(**values, findings=findings, unknown=unknown)
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, LookupError, AttributeError):
         return None  # sealed, so another program's
 
 
