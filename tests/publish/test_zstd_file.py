@@ -9,32 +9,35 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 import zstandard
 
 from support.layers import FileContent, make_layer
+from venvlayers.cache.entry import StoredFrame
 from venvlayers.cache.store import FrameStore
 from venvlayers.errors import PublishError
-from venvlayers.publish import zstd_file
+from venvlayers.publish import ahead, zstd_file
 from venvlayers.publish.canonical_tar import TarPart, tar_parts
-from venvlayers.publish.contents import plan_contents
+from venvlayers.publish.contents import LayerContents, plan_contents
+from venvlayers.publish.format import Codec
 from venvlayers.publish.frames import KnownFrames, NewFrame
 from venvlayers.publish.zstd import DEFAULT_LEVEL, ZstdTar
 from venvlayers.publish.zstd_file import FrameFile
 from venvlayers.publish.zstd_frames import OpenFrame
 
 
-def new_frame(part: TarPart) -> OpenFrame:
+def new_frame(part: TarPart, kind: type[OpenFrame] = OpenFrame) -> OpenFrame:
     # A thread, as in earnest: without one a frame gives nothing before its end.
     parameters = zstandard.ZstdCompressionParameters.from_level(1, threads=1, job_size=1 << 20)
     compressor = zstandard.ZstdCompressor(compression_params=parameters)
-    return OpenFrame(part, compressor, NewFrame(KnownFrames(), None, part.size))
+    return kind(part, compressor, NewFrame(KnownFrames(), None, part.size))
 
 
 def a_part(tmp_path: Path, size: int) -> TarPart:
@@ -51,6 +54,26 @@ def no_other(part: TarPart) -> OpenFrame:
 
 def threads() -> set[threading.Thread]:
     return {thread for thread in threading.enumerate() if thread.name in {"frames", "ahead"}}
+
+
+def ignore(_amount: int) -> None:
+    pass
+
+
+def interrupt(_amount: int) -> None:
+    time.sleep(0.2)  # other threads go on meanwhile
+    raise KeyboardInterrupt
+
+
+def pack(
+    contents: LayerContents,
+    place: Path,
+    frames: KnownFrames,
+    *,
+    advance: Callable[[int], None] = ignore,
+) -> None:
+    format_ = ZstdTar(threads=2)
+    format_.write(contents, place, level=DEFAULT_LEVEL, advance=advance, frames=frames)
 
 
 def write(part: TarPart, output: FrameFile, pool: ThreadPoolExecutor, most: int = 1 << 40) -> None:
@@ -113,33 +136,91 @@ def test_a_file_that_changed_ends_everything(tmp_path: Path) -> None:
     contents = plan_contents(env)
     (env.path / "two" / "7.bin").write_bytes(b"x" * 50_000)
     with pytest.raises(PublishError, match=r"two/7\.bin changed while it was packed"):
-        ZstdTar(threads=2).write(
-            contents,
-            tmp_path / "a.tar.zst",
-            level=DEFAULT_LEVEL,
-            advance=lambda _: None,
-            frames=KnownFrames(),
-        )
+        pack(contents, tmp_path / "a.tar.zst", KnownFrames())
     assert not threads()
+
+
+def many_packages(tmp_path: Path) -> LayerContents:
+    """Return packages whose frames are so large that a store reads them from open files."""
+    owners = {f"package{n}": (f"package{n}/a.bin",) for n in range(9)}
+    files: dict[str, FileContent] = {f"{name}/a.bin": os.urandom(2 << 20) for name in owners}
+    return plan_contents(make_layer(tmp_path / "env", files, owners))
 
 
 def test_ctrl_c_while_frames_wait_that_are_known(tmp_path: Path) -> None:
     """Their files are closed: a warning that one was left open fails a test."""
-    owners = {f"package{n}": (f"package{n}/a.bin",) for n in range(9)}
-    files: dict[str, FileContent] = {f"{name}/a.bin": os.urandom(2 << 20) for name in owners}
-    contents = plan_contents(make_layer(tmp_path / "env", files, owners))
+    contents = many_packages(tmp_path)
     frames = KnownFrames(FrameStore(tmp_path / "frames"))
 
-    def pack(place: Path, advance: Callable[[int], None]) -> None:
-        format_ = ZstdTar(threads=2)
-        format_.write(contents, place, level=DEFAULT_LEVEL, advance=advance, frames=frames)
-
-    def interrupt(_amount: int) -> None:
-        time.sleep(0.2)  # others are looked up meanwhile
-        raise KeyboardInterrupt
-
-    pack(tmp_path / "first.tar.zst", lambda _: None)
+    pack(contents, tmp_path / "first.tar.zst", frames)
     with pytest.raises(KeyboardInterrupt):
-        pack(tmp_path / "second.tar.zst", interrupt)
+        pack(contents, tmp_path / "second.tar.zst", frames, advance=interrupt)
     assert not threads()
     gc.collect()
+
+
+class Unreadable(KnownFrames):
+    """Frames of which some cannot be read, although they are there."""
+
+    def find(self, part: TarPart, codec: Codec, **more: Any) -> StoredFrame | None:
+        if part.name in {"package2", "package3"}:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), part.name)
+        return super().find(part, codec, **more)
+
+
+def test_ctrl_c_while_frames_cannot_be_looked_up(tmp_path: Path) -> None:
+    """Those that were found meanwhile are closed as well."""
+    contents = many_packages(tmp_path)
+    store = FrameStore(tmp_path / "frames")
+    pack(contents, tmp_path / "first.tar.zst", KnownFrames(store))
+    with pytest.raises(KeyboardInterrupt):
+        pack(contents, tmp_path / "second.tar.zst", Unreadable(store), advance=interrupt)
+    assert not threads()
+    gc.collect()
+
+
+class Wrong(OpenFrame):
+    def is_right(self) -> bool:
+        return False
+
+
+class Endless(TarPart):
+    """A part that is never read to its end."""
+
+    def blocks(self) -> Iterator[bytes]:
+        while True:
+            yield bytes(1 << 20)
+
+
+def test_what_replaces_a_frame_can_be_given_up(tmp_path: Path) -> None:
+    begun = threading.Event()
+
+    def replace(_part: TarPart) -> OpenFrame:
+        begun.set()
+        return new_frame(Endless("endless", 1 << 40, "", "", ()))
+
+    frame = new_frame(a_part(tmp_path, 1000), Wrong)
+    frame.feed(b"".join(frame.part.chunks()))
+    with ThreadPoolExecutor(1) as pool, closing(FrameFile(io.BytesIO(), replace)) as output:
+        frame.end(pool)
+        output.add(frame)
+        assert begun.wait(10)
+    assert not threads()
+
+
+class Interrupted(threading.Thread):
+    """A thread while whose start the user presses Ctrl-C."""
+
+    def start(self) -> None:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("module", [zstd_file, ahead])
+def test_ctrl_c_while_a_thread_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType
+) -> None:
+    contents = plan_contents(make_layer(tmp_path / "env"))
+    monkeypatch.setattr(module, "Thread", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        pack(contents, tmp_path / "a.tar.zst", KnownFrames())
+    assert not threads()

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator
-from threading import Condition, Thread
+from contextlib import closing
+from threading import Condition, RLock, Thread
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -28,14 +29,15 @@ def ahead(
     Raises:
         BaseException: What *source* raised, after everything that it yielded before.
     """
-    work = _Work(source, most)
+    work = _Work(source, most, drop)
     thread = Thread(target=work.run, name="ahead", daemon=True)
-    thread.start()
     try:
+        thread.start()
         yield from work.items()
     finally:
         work.stop()
-        thread.join()
+        if thread.ident is not None:  # Ctrl-C can come while it is started
+            thread.join()
         for item in work.waiting:
             drop(item)
 
@@ -43,10 +45,16 @@ def ahead(
 class _Work(Generic[T]):
     """Items that wait, and the two threads that wait for each other."""
 
-    def __init__(self, source: Generator[T, None, None], most: int) -> None:
+    def __init__(
+        self, source: Generator[T, None, None], most: int, drop: Callable[[T], None]
+    ) -> None:
         self._source = source
         self._most = most
-        self._changed = Condition()
+        self._drop = drop
+        # Entered as it is, and not as a `Condition`, whose methods are Python's: Ctrl-C could come
+        # between its lock and the code that releases it.
+        self._lock = RLock()
+        self._changed = Condition(self._lock)
         self._is_over = False
         self._error: BaseException | None = None
         self.waiting: deque[T] = deque()
@@ -54,26 +62,29 @@ class _Work(Generic[T]):
     def run(self) -> None:
         """Run the source to its end, or until nobody wants more; in the thread."""
         try:
-            for item in self._source:
-                if not self._put(item):
-                    break
+            with closing(self._source):
+                for item in self._source:
+                    if not self._put(item):
+                        self._drop(item)
+                        break
         except BaseException as error:  # noqa: BLE001 - raised where the items are used
             self._error = error
-        finally:
-            self._source.close()
-            self.stop()
+        self.stop()
 
     def _put(self, item: T) -> bool:
-        with self._changed:
+        """Let an item wait; tell whether anybody wants it."""
+        with self._lock:
             self._changed.wait_for(lambda: self._is_over or len(self.waiting) < self._most)
+            if self._is_over:
+                return False
             self.waiting.append(item)
             self._changed.notify_all()
-            return not self._is_over
+            return True
 
     def items(self) -> Generator[T, None, None]:
         """Yield what was put, as it comes; then raise what the source raised."""
         while True:
-            with self._changed:
+            with self._lock:
                 self._changed.wait_for(lambda: self._is_over or self.waiting)
                 if not self.waiting:
                     break
@@ -85,6 +96,6 @@ class _Work(Generic[T]):
 
     def stop(self) -> None:
         """Let neither thread wait any more."""
-        with self._changed:
+        with self._lock:
             self._is_over = True
             self._changed.notify_all()

@@ -96,8 +96,9 @@ class KnownFrames:
 
     def give_up(self, error: OSError) -> None:
         """Write no more frames, and say so."""
-        if self._is_writable and self._store is not None:
-            self._is_writable = False
+        with self._lock:
+            is_news, self._is_writable = self._is_writable, False
+        if is_news and self._store is not None:
             text = f"compressed frames are not kept in {self._store.directory}: {error.strerror}"
             self._reporter.say(Kind.WARNING, text)
 

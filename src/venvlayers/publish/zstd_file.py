@@ -10,7 +10,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from threading import Condition, Thread
+from threading import Condition, RLock, Thread
 from typing import TYPE_CHECKING, BinaryIO
 
 from venvlayers.publish.format import Codec, Frame, WrittenArchive
@@ -34,9 +34,12 @@ class FrameFile:
     def __init__(self, file: BinaryIO, replace: Callable[[TarPart], OpenFrame]) -> None:
         self._file = file
         self._replace = replace
-        self._changed = Condition()
+        # Entered as it is, and not as a `Condition`, whose methods are Python's: Ctrl-C could come
+        # between its lock and the code that releases it.
+        self._lock = RLock()
+        self._changed = Condition(self._lock)
         self._waiting: deque[KnownFrame | OpenFrame] = deque()
-        self._is_over = self._is_abandoned = False
+        self._is_over = self._is_abandoned = self._is_replacing = False
         self._error: BaseException | None = None
         self._digest = hashlib.sha256()
         self._before = self._digest.copy()
@@ -44,7 +47,11 @@ class FrameFile:
         self._size = 0
         self._tar_size = 0
         self._thread = Thread(target=self._run, name="frames", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:  # Ctrl-C while it is started: it ends by itself
+            self._is_over = self._is_abandoned = True
+            raise
 
     def add(self, frame: KnownFrame | OpenFrame) -> None:
         """Have a frame written behind all others.
@@ -52,16 +59,21 @@ class FrameFile:
         Raises:
             Exception: The thread failed, now or before. So do `more`, `settle` and `finish`.
         """
-        with self._changed:
+        with self._lock:
             self._waiting.append(frame)
             self._changed.notify_all()
         self._wait_for(lambda: len(self._waiting) <= _MOST_WAITING)
 
     def more(self) -> None:
         """Take note that there is more of a frame, or that it has ended."""
-        with self._changed:
+        with self._lock:
             self._changed.notify_all()
-        self._wait_for(lambda: sum(frame.waiting for frame in self._waiting) <= _MOST_BYTES)
+
+        def is_little() -> bool:
+            return sum(frame.waiting for frame in self._waiting) <= _MOST_BYTES
+
+        # What replaces a frame takes as much memory as what is fed here.
+        self._wait_for(lambda: not self._is_replacing and is_little())
 
     def settle(self, most: int, each: int) -> None:
         """Wait until *most* bytes at most are unfinished, of each frame *each* at most."""
@@ -73,7 +85,7 @@ class FrameFile:
 
     def finish(self) -> None:
         """Wait until every frame is written; all of them have ended."""
-        with self._changed:
+        with self._lock:
             self._is_over = True
             self._changed.notify_all()
         self._wait_for(lambda: not self._waiting)
@@ -81,7 +93,7 @@ class FrameFile:
 
     def close(self) -> None:
         """End the thread, and let go of frames that were not written."""
-        with self._changed:
+        with self._lock:
             self._is_over = self._is_abandoned = True
             self._changed.notify_all()
         self._thread.join()
@@ -100,7 +112,7 @@ class FrameFile:
         )
 
     def _wait_for(self, is_so: Callable[[], bool]) -> None:
-        with self._changed:
+        with self._lock:
             self._changed.wait_for(lambda: self._error or is_so())
             if self._error:
                 raise self._error
@@ -110,20 +122,20 @@ class FrameFile:
             while frame := self._first():
                 self._complete(frame)
         except BaseException as error:  # noqa: BLE001 - raised in the thread that gives frames
-            with self._changed:
+            with self._lock:
                 self._error = error
                 self._changed.notify_all()
 
     def _first(self) -> KnownFrame | OpenFrame | None:
         """Return the first frame as soon as there is one; None if no more comes."""
-        with self._changed:
+        with self._lock:
             self._changed.wait_for(lambda: self._is_over or self._waiting)
             return None if self._is_abandoned or not self._waiting else self._waiting[0]
 
     def _complete(self, frame: KnownFrame | OpenFrame) -> None:
         while not frame.has_ended:
             self._write(frame)
-            with self._changed:
+            with self._lock:
                 self._changed.notify_all()  # there is room for more
                 self._changed.wait_for(
                     lambda: self._is_abandoned or frame.has_ended or frame.waiting
@@ -133,10 +145,12 @@ class FrameFile:
         frame.wait()
         self._write(frame)
         if not frame.is_right():
-            frame = self._replaced(frame)
+            frame = self._begin_again(frame)
+            if not self._is_made_again(frame):
+                return
         frame.keep()
         self._note(frame)
-        with self._changed:
+        with self._lock:
             self._waiting.popleft().close()
             self._changed.notify_all()
 
@@ -157,21 +171,30 @@ class FrameFile:
         """Return where the first frame that waits begins in the file."""
         return self._frames[-1].offset + self._frames[-1].size if self._frames else 0
 
-    def _replaced(self, wrong: KnownFrame | OpenFrame) -> OpenFrame:
-        """Take the first frame out of the file again, and write another one."""
+    def _begin_again(self, wrong: KnownFrame | OpenFrame) -> OpenFrame:
+        """Take the first frame out of the file, and have another one in its place."""
         self._size, self._digest = self._begin(), self._before
         self._file.seek(self._size)
         self._file.truncate()
         frame = self._replace(wrong.part)
-        with self._changed:
+        with self._lock:
+            self._is_replacing = True
             self._waiting.popleft().close()
             self._waiting.appendleft(frame)
+        return frame
+
+    def _is_made_again(self, frame: OpenFrame) -> bool:
+        """Fill and write a frame; tell whether all of it is written: nobody gave up meanwhile."""
         for chunk in frame.part.blocks():
             frame.feed(chunk)
             self._write(frame)
+            if self._is_abandoned:
+                return False
         frame.end_now()
         self._write(frame)
-        return frame
+        with self._lock:
+            self._is_replacing = False
+        return True
 
     def _write(self, frame: KnownFrame | OpenFrame) -> None:
         for data in frame.ready():

@@ -182,5 +182,5 @@ def _looked_up(
                 yield first, found.result()
         finally:
             for _part, found in waiting:
-                if frame := found.result():
+                if not found.exception() and (frame := found.result()):
                     frame.close()
