@@ -188,6 +188,22 @@ def test_ctrl_c_while_publishing(published_project: Project) -> None:
     assert result.stdout.count("  new\n") == 3
 
 
+@pytest.mark.parametrize("how", ["-m", "file"])
+def test_ctrl_c_while_a_string_is_executed(tmp_path: Path, how: str) -> None:
+    """As while a module with a dataclass is imported: Python remembers that until it exits."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "from venvlayers import cli\n"
+        "from venvlayers.__main__ import main\n"
+        "cli.cli.main = lambda *_, **__: exec('raise KeyboardInterrupt')\n"
+        "main()\n"
+    )
+    arguments = ("-m", "program") if how == "-m" else (str(program),)
+    command = [sys.executable, *arguments]
+    completed = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True)
+    assert completed.returncode == 130, completed.stderr
+
+
 def test_ctrl_c_while_exporting(published_project: Project) -> None:
     command = ("local-export", "--output-dir", "out")
     process = start_venvstacks(*command, cwd=published_project.root)
