@@ -209,9 +209,11 @@ def test_what_replaces_a_frame_can_be_given_up(tmp_path: Path) -> None:
 
 
 class Interrupted(threading.Thread):
-    """A thread while whose start the user presses Ctrl-C."""
+    """A thread while whose start the user presses Ctrl-C: it runs, and waits for something."""
 
     def start(self) -> None:
+        super().start()
+        time.sleep(0.1)
         raise KeyboardInterrupt
 
 
@@ -223,4 +225,6 @@ def test_ctrl_c_while_a_thread_is_started(
     monkeypatch.setattr(module, "Thread", Interrupted)
     with pytest.raises(KeyboardInterrupt):
         pack(contents, tmp_path / "a.tar.zst", KnownFrames())
+    for thread in threads():
+        thread.join(10)
     assert not threads()

@@ -49,8 +49,8 @@ class FrameFile:
         self._thread = Thread(target=self._run, name="frames", daemon=True)
         try:
             self._thread.start()
-        except BaseException:  # Ctrl-C while it is started: it ends by itself
-            self._is_over = self._is_abandoned = True
+        except BaseException:  # Ctrl-C while it is started: nobody has it to close
+            self._abandon()
             raise
 
     def add(self, frame: KnownFrame | OpenFrame) -> None:
@@ -93,9 +93,7 @@ class FrameFile:
 
     def close(self) -> None:
         """End the thread, and let go of frames that were not written."""
-        with self._lock:
-            self._is_over = self._is_abandoned = True
-            self._changed.notify_all()
+        self._abandon()
         self._thread.join()
         for frame in self._waiting:
             frame.close()
@@ -110,6 +108,11 @@ class FrameFile:
             frames=tuple(self._frames),
             codec=codec,
         )
+
+    def _abandon(self) -> None:
+        with self._lock:
+            self._is_over = self._is_abandoned = True
+            self._changed.notify_all()
 
     def _wait_for(self, is_so: Callable[[], bool]) -> None:
         with self._lock:
@@ -146,7 +149,7 @@ class FrameFile:
         self._write(frame)
         if not frame.is_right():
             frame = self._begin_again(frame)
-            if not self._is_made_again(frame):
+            if not self._fill(frame):
                 return
         frame.keep()
         self._note(frame)
@@ -183,8 +186,8 @@ class FrameFile:
             self._waiting.appendleft(frame)
         return frame
 
-    def _is_made_again(self, frame: OpenFrame) -> bool:
-        """Fill and write a frame; tell whether all of it is written: nobody gave up meanwhile."""
+    def _fill(self, frame: OpenFrame) -> bool:
+        """Compress and write a whole frame; return false if that was given up meanwhile."""
         for chunk in frame.part.blocks():
             frame.feed(chunk)
             self._write(frame)
