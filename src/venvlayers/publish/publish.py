@@ -37,6 +37,7 @@ from venvlayers.publish.outputs import (
     kept_layer,
     listed_digest,
 )
+from venvlayers.publish.packing import Packing
 from venvlayers.publish.seen import Seen, look_at, read_seen, remember_new
 from venvlayers.publish.state import Recipe, Record, read_records, write_records
 from venvlayers.report import Kind, Reporter, human_size
@@ -45,6 +46,7 @@ from venvlayers.transaction import put_in_place, staging_directory
 
 if TYPE_CHECKING:
     from venvlayers.cache.store import FrameStore
+    from venvlayers.publish.contents import LayerContents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,7 @@ class _Work:
         staging: Where new files are put first.
         frames: What is known of compressed frames.
         reporter: Where progress goes.
+        packing: Packs layers, those for other platforms too.
         remembered: What was recorded about archives before.
         records: What will be, by file name.
         published: What the manifest is to list.
@@ -83,6 +86,7 @@ class _Work:
     staging: Path
     frames: KnownFrames
     reporter: Reporter
+    packing: Packing
     remembered: Mapping[str, Record]
     seen: dict[str, Seen]
     suffix: str
@@ -110,8 +114,8 @@ def publish(
     Files that a manifest listed before and does not list now are removed (X19).
 
     Args:
-        layers: What to publish. Each is packed when it comes, so that others may be built
-            meanwhile.
+        layers: What to publish. Each is planned when it comes, and packed after those before,
+            so that others may be built meanwhile.
         outputs: Where and how, for each platform; all in one directory.
         reporter: Where progress goes.
         order: The environment names in the order that manifests have; that of *layers* if empty.
@@ -123,11 +127,16 @@ def publish(
     """
     directory = outputs[0].directory
     with explained(directory), staging_directory(directory, purpose="publish") as staging:
-        work = _work(outputs, staging, KnownFrames(store, reporter), reporter)
-        for layer in layers:
-            _add(layer, work[layer.platform], anew)
+        came: list[str] = []
+        with Packing() as packing:
+            work = _work(outputs, staging, KnownFrames(store, reporter), reporter, packing)
+            for layer in layers:
+                came.append(layer.env_name)
+                _add(layer, work[layer.platform], anew)
+            packing.finish()
+        order = order or came
         for each in work.values():
-            each.published.sort(key=lambda layer: order.index(layer.env_name) if order else 0)
+            each.published.sort(key=lambda layer: order.index(layer.env_name))
             # Before the outputs: a record without its archive is harmless, and failing here too.
             write_records(each.outputs.state_file, each.records)
         _put_in_place(list(work.values()), directory, staging)
@@ -137,7 +146,11 @@ def publish(
 
 
 def _work(
-    outputs: Sequence[Outputs], staging: Path, frames: KnownFrames, reporter: Reporter
+    outputs: Sequence[Outputs],
+    staging: Path,
+    frames: KnownFrames,
+    reporter: Reporter,
+    packing: Packing,
 ) -> dict[Platform, _Work]:
     return {
         one.platform: _Work(
@@ -145,6 +158,7 @@ def _work(
             staging=staging,
             frames=frames,
             reporter=reporter,
+            packing=packing,
             remembered=read_records(one.state_file, one.directory),
             seen=read_seen(one.seen_file),
             suffix=f" for {one.platform}" if len(outputs) > 1 else "",
@@ -154,18 +168,25 @@ def _work(
 
 
 def _add(layer: LayerEnvironment | Kept, work: _Work, anew: Container[str]) -> None:
-    """Pack a layer, or find that it is packed, and note what there is to say of it."""
+    """Have a layer packed, or find that it is packed, and note what there is to say of it."""
     if isinstance(layer, Kept):
         work.published.extend(_kept(layer, work))
         return
-    outputs, label = work.outputs, layer.env_name + work.suffix
-    name = outputs.archive_name(layer.deployed_name)
-    before = None if layer.env_name in anew else work.remembered.get(name)
-    reused = _reusable(before, outputs.recipe(layer), work)
-    work.records[name] = reused or _pack(layer, work, label)
-    work.published.append(_published(layer, work.records[name], reused=bool(reused)))
-    if reused:
-        work.reporter.say(Kind.STEP, f"keeping {label}: its archive is in place")
+    outputs, before = work.outputs, None
+    if layer.env_name not in anew:
+        before = work.remembered.get(outputs.archive_name(layer.deployed_name))
+    if reused := _reusable(before, outputs.recipe(layer), work):
+        _note(layer, reused, work, reused=True)
+        what = f"keeping {layer.env_name}{work.suffix}"
+        work.reporter.say(Kind.STEP, f"{what}: its archive is in place")
+        return
+    work.packing.wait_for_room()
+    contents = plan_contents(layer, outputs.recipe(layer).epoch)
+
+    def pack() -> None:
+        _note(layer, _pack(layer, contents, work), work, reused=False)
+
+    work.packing.add(pack)
 
 
 def _reusable(remembered: Record | None, recipe: Recipe, work: _Work) -> Record | None:
@@ -176,14 +197,12 @@ def _reusable(remembered: Record | None, recipe: Recipe, work: _Work) -> Record 
     return remembered if seen and seen.sha256 == remembered.archive.sha256 else None
 
 
-def _pack(environment: LayerEnvironment, work: _Work, name_shown: str) -> Record:
+def _pack(environment: LayerEnvironment, contents: LayerContents, work: _Work) -> Record:
     """Write a new archive into the staging directory, and return what its record will be."""
     outputs, reporter, frames = work.outputs, work.reporter, work.frames
-    recipe = outputs.recipe(environment)
-    contents = plan_contents(environment, recipe.epoch)
     name = outputs.archive_name(environment.deployed_name)
     total = sum(part.size for part in tar_parts(contents))
-    label = f"publishing {name_shown}"
+    label = f"publishing {environment.env_name}{work.suffix}"
     reporter.say(Kind.STEP, f"{label}: {human_size(contents.unpacked_size)}")
     start, known = time.perf_counter(), frames.taken
     with reporter.progress(label, total) as progress:
@@ -191,7 +210,7 @@ def _pack(environment: LayerEnvironment, work: _Work, name_shown: str) -> Record
             contents,
             work.staging / name,
             level=outputs.used_level,
-            advance=progress.advance,
+            advance=work.packing.heeding(progress.advance),
             frames=frames,
         )
     size, seconds = human_size(archive.size), time.perf_counter() - start
@@ -199,21 +218,25 @@ def _pack(environment: LayerEnvironment, work: _Work, name_shown: str) -> Record
     copied = f", {share:.0%} from the cache" if share else ""
     reporter.say(Kind.INFO, f"{label}: {size}{copied}, done in {seconds:.1f} s")
     return Record(
-        recipe=recipe,
+        recipe=outputs.recipe(environment),
         archive=replace(archive, path=outputs.directory / name),
         content_sha256=contents.digest,
         unpacked_size=contents.unpacked_size,
     )
 
 
-def _published(environment: LayerEnvironment, record: Record, *, reused: bool) -> PublishedLayer:
-    return PublishedLayer(
-        platform=environment.platform,
-        kind=environment.kind,
-        env_name=environment.env_name,
-        archive=record.archive.path,
-        metadata=archive_metadata(environment, record),
-        reused=reused,
+def _note(environment: LayerEnvironment, record: Record, work: _Work, *, reused: bool) -> None:
+    """Note what there is to say of a layer whose archive is there."""
+    work.records[record.archive.path.name] = record
+    work.published.append(
+        PublishedLayer(
+            platform=environment.platform,
+            kind=environment.kind,
+            env_name=environment.env_name,
+            archive=record.archive.path,
+            metadata=archive_metadata(environment, record),
+            reused=reused,
+        )
     )
 
 

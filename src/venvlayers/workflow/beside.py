@@ -12,10 +12,10 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from threading import Lock
-from typing import Any
 
 from venvlayers.process import ending_children
 from venvlayers.report import Kind, Progress, Reporter
+from venvlayers.threads import wait_out
 from venvlayers.values import frozen
 
 
@@ -70,17 +70,6 @@ def do_beside(tasks: Sequence[Task], reporter: Reporter) -> dict[str, Exception]
             pool.shutdown(wait=False, cancel_futures=True)
             wait_out(work.running)
     return work.failures()
-
-
-def wait_out(work: Iterable[Future[Any]]) -> None:
-    """Wait until nothing is done any more, however often the user presses Ctrl-C."""
-    begun = [future for future in work if not future.cancelled()]
-    while True:
-        try:
-            wait(begun)
-        except KeyboardInterrupt:
-            continue
-        return
 
 
 class _Work:

@@ -35,7 +35,7 @@ from venvlayers.plan import Plan, Target
 from venvlayers.planning import buildable, for_each, targets
 from venvlayers.project.fits import refuse_misfit
 from venvlayers.project.model import ProjectWheel
-from venvlayers.workflow.beside import wait_out
+from venvlayers.threads import wait_out
 from venvlayers.workflow.checking import approve, check_chains
 from venvlayers.workflow.run import Run
 from venvlayers.workflow.runtimes import Sources, fingerprint, runtime_context
