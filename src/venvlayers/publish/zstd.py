@@ -30,12 +30,16 @@ DEFAULT_LEVEL = 5
 _WINDOW_LOG = 25
 _JOB_SIZE = 4 << 20  # at most this much of a frame is compressed as one piece of work
 _OVERLAP_LOG = 6  # besides long-distance matches, a piece sees an eighth of a window before it
+# Of places that could begin a long-distance match, two are looked at, and not 16 (8 to 256, by
+# level): archives are 0.1 % larger, and made in 9 % less time at the default level.
+_LONG_MATCHES = {"ldm_bucket_size_log": 1}
 _OWN_PARAMETERS = {
     # To look at twice as many places makes archives 0.4 % smaller in 1 % more time.
     5: {"search_log": 4},
     # A quarter of its tables less makes archives 0.3 to 1 % larger, and two pieces of work fit
-    # into the memory that we allow ourselves: half the time on two cores.
-    19: {"chain_log": 23},
+    # into the memory that we allow ourselves: half the time on two cores. Long matches take so
+    # little of its time that all 256 places are looked at, as libzstd does.
+    19: {"chain_log": 23, "ldm_bucket_size_log": 8},
 }
 # What small frames may take besides. Between two large ones stands the header of a large file, a
 # frame of its own, and cores would be idle if the first had to be finished for its sake.
@@ -76,7 +80,7 @@ class ZstdTar:
             "long_distance_matching": 1,
             "job_size": _JOB_SIZE,
             "overlap_log": _OVERLAP_LOG,
-            **_OWN_PARAMETERS.get(level, {}),
+            **_own_parameters(level),
         }
 
     def write(
@@ -109,11 +113,16 @@ class ZstdTar:
         )
 
 
+def _own_parameters(level: int) -> dict[str, int]:
+    """Return what is not as libzstd has it for a level, besides what all levels have."""
+    return {**_LONG_MATCHES, **_OWN_PARAMETERS.get(level, {})}
+
+
 def _fitting_jobs(level: int) -> int:
     """Return how many pieces of work may be under way: at high levels each has huge tables."""
     # Without long-distance matching, whose table is small: with it libzstd 1.5.7 divides by 0.
     parameters = zstandard.ZstdCompressionParameters.from_level(
-        level, window_log=_WINDOW_LOG, **_OWN_PARAMETERS.get(level, {})
+        level, window_log=_WINDOW_LOG, **_own_parameters(level)
     )
     tables = parameters.estimated_compression_context_size()
     return max(1, _MEMORY // (tables + 2 * _JOB_SIZE))
@@ -128,7 +137,7 @@ def _compressor(level: int, threads: int) -> zstandard.ZstdCompressor:
         job_size=_JOB_SIZE,
         overlap_log=_OVERLAP_LOG,
         threads=threads,
-        **_OWN_PARAMETERS.get(level, {}),
+        **_own_parameters(level),
         write_checksum=1,
         write_content_size=1,
     )
