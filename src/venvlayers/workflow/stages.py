@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from venvlayers.allocator import save_memory
 from venvlayers.build.recorded import remove_environment
 from venvlayers.plan import Goal, Plan
 from venvlayers.project.record import forget
@@ -30,6 +31,8 @@ def carry_out(run: Run, plan: Plan) -> tuple[PublishedLayer, ...]:
     Raises:
         VenvstacksError: A stage cannot be done; earlier outputs are as they were.
     """
+    if run.request.goal is Goal.PUBLISH:
+        save_memory()  # before any thread is started
     for one in run.each:
         _clean_stage(one)
     if run.request.goal is Goal.LOCK:
