@@ -15,6 +15,10 @@ import os
 import stat
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # as type checkers know it too; `typing` takes longer to import than all else
+    from collections.abc import Callable
+
 # linux/fs.h: _IOW(0x94, 9, int); the same number on x86-64 and aarch64. fcntl has it from 3.12.
 _FICLONE = 0x40049409
 _CLONE_NOFOLLOW = 1
@@ -36,8 +40,13 @@ class Copier:
     def __init__(self) -> None:
         self.clones = sys.platform in ("linux", "darwin")
 
-    def copy(self, source: str, target: str) -> None:
+    def copy(self, source: str, target: str, tell: Callable[[bytes], None] | None = None) -> None:
         """Copy the content of the file *source* to the new file *target*.
+
+        Args:
+            source: What to copy.
+            target: Where to.
+            tell: Is told, in pieces, all that *target* has then.
 
         Raises:
             OSError: It cannot be read or written, or *target* is there already.
@@ -50,14 +59,26 @@ class Copier:
                     raise
                 self.clones = False
             else:
+                if tell:
+                    # Not the clone: none of its bytes is in the system's memory yet. And after it
+                    # was made, so that nothing else than what is told of can have got into it.
+                    _read(source, tell)
                 return
-        _copy_bytes(source, target)
+        _copy_bytes(source, target, tell)
 
 
-def _copy_bytes(source: str, target: str) -> None:
+def _read(path: str, tell: Callable[[bytes], None]) -> None:
+    with open(path, "rb", 0) as file:  # noqa: PTH123 - hot
+        while chunk := file.read(_CHUNK):
+            tell(chunk)
+
+
+def _copy_bytes(source: str, target: str, tell: Callable[[bytes], None] | None) -> None:
     # `shutil.copyfile` takes twice as long for small files.
     with open(source, "rb", 0) as old, open(target, "xb", 0) as new:  # noqa: PTH123 - hot
         while chunk := old.read(_CHUNK):
+            if tell:
+                tell(chunk)
             rest = memoryview(chunk)
             while rest:
                 rest = rest[new.write(rest) :]

@@ -113,15 +113,8 @@ def _make(path: Path, entry: Entry) -> None:
 
 
 def _copy_file(contents: LayerContents, entry: Entry, place: str, copier: Copier) -> None:
-    source = contents.source(entry)
-    copier.copy(source, place)
-    # After it was copied, so that nothing else than what is checked can have been. Not the copy:
-    # of a clone, no byte is in the system's memory yet.
-    if entry.recorded and _digest(source) != entry.sha256:
+    digest = hashlib.sha256() if entry.recorded else None
+    copier.copy(contents.source(entry), place, digest.update if digest else None)
+    if digest and digest.hexdigest() != entry.sha256:
         raise altered(contents.layer, contents.root, entry)
     os.chmod(place, 0o755 if entry.executable else 0o644)  # noqa: PTH101
-
-
-def _digest(path: str) -> str:
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-        return hashlib.file_digest(file, "sha256").hexdigest()
