@@ -13,7 +13,14 @@ from support.layers import FileContent, Link, Program, make_layer
 from venvlayers.build.model import LayerEnvironment
 from venvlayers.errors import PublishError
 from venvlayers.publish import canonical_tar
-from venvlayers.publish.canonical_tar import CHUNK, END_GROUP, NAME_SIZE, TarPart, tar_parts
+from venvlayers.publish.canonical_tar import (
+    BLOCK,
+    CHUNK,
+    END_GROUP,
+    NAME_SIZE,
+    TarPart,
+    tar_parts,
+)
 from venvlayers.publish.contents import (
     EPOCH,
     LARGE,
@@ -128,6 +135,22 @@ def shrink(path: Path) -> None:
 def become_a_link(path: Path) -> None:
     path.rename(path.with_name("other"))
     path.symlink_to("other")
+
+
+@pytest.mark.parametrize("at_once", [CHUNK, 100_001, 511])
+def test_blocks_are_whole_and_of_some_size_however_files_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """Some file systems give less than they are asked for; then no file may pile up in memory."""
+    content = os.urandom(3_000_000)
+    env = make_layer(tmp_path / "env", {"a": b"a", "b": content, "c": b"c" * 700})
+    parts = tar_parts(plan_contents(env))
+    expected = b"".join(chunk for part in parts for chunk in part.chunks())
+    monkeypatch.setattr(canonical_tar, "CHUNK", at_once)
+    blocks = [block for part in parts for block in part.blocks()]
+    assert b"".join(blocks) == expected
+    assert {len(block) % BLOCK for block in blocks} == {0}
+    assert max(map(len, blocks)) <= 2 * max(at_once, BLOCK)
 
 
 @pytest.mark.parametrize(

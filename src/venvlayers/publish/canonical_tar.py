@@ -123,9 +123,10 @@ class TarPart:
         waiting: list[bytes] = []
         size = 0
         for piece in self._bytes():
-            if size + len(piece) > CHUNK and not size % BLOCK:
-                yield b"".join(waiting)
-                waiting, size = [], 0
+            if size + len(piece) > CHUNK and (whole := size - size % BLOCK):
+                data = b"".join(waiting)
+                yield data[:whole]  # all of it, but for file systems that give a file in odd pieces
+                waiting, size = [data[whole:]], size - whole
             waiting.append(piece)
             size += len(piece)
         if waiting:
