@@ -47,6 +47,8 @@ _SMALL_FRAMES = 2 << 20
 # For everything that is compressed at the same time, besides windows. At level 19 it is two
 # pieces of work of one frame.
 _MEMORY = 170_000_000
+# Each frame has tables for all threads. From level 10 on two frames' would be more than that.
+_SMALL_TABLES = 16 << 20
 # From level 16 on three equal bytes are a match: somewhere in a large package are three that are
 # in a stand-in for the name too, and the work would be done twice.
 _LAST_LEVEL_FOR_ANY_NAME = 15
@@ -96,9 +98,10 @@ class ZstdTar:
         # Late: a run in which nothing is to be done asks for the codec alone.
         from venvlayers.publish.zstd_output import write_frames  # noqa: PLC0415
 
-        fitting = _fitting_jobs(level)
+        tables = _tables_size(level)
+        fitting = max(1, _MEMORY // (tables + 2 * _JOB_SIZE))
         threads = min(self._threads, fitting)
-        ahead = min(fitting - threads, threads)
+        ahead = min(fitting - threads, threads) if tables <= _SMALL_TABLES else 0
         return write_frames(
             contents,
             place,
@@ -118,14 +121,13 @@ def _own_parameters(level: int) -> dict[str, int]:
     return {**_LONG_MATCHES, **_OWN_PARAMETERS.get(level, {})}
 
 
-def _fitting_jobs(level: int) -> int:
-    """Return how many pieces of work may be under way: at high levels each has huge tables."""
+def _tables_size(level: int) -> int:
+    """Return the bytes that a piece of work takes besides what is compressed."""
     # Without long-distance matching, whose table is small: with it libzstd 1.5.7 divides by 0.
     parameters = zstandard.ZstdCompressionParameters.from_level(
         level, window_log=_WINDOW_LOG, **_own_parameters(level)
     )
-    tables = parameters.estimated_compression_context_size()
-    return max(1, _MEMORY // (tables + 2 * _JOB_SIZE))
+    return parameters.estimated_compression_context_size()
 
 
 def _compressor(level: int, threads: int) -> zstandard.ZstdCompressor:
