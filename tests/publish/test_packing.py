@@ -110,7 +110,7 @@ def test_no_more_is_planned_than_waits_for_one(
 
     monkeypatch.setattr(publishing, "plan_contents", plan)
     publish(layers, outputs(tmp_path, Slow()), reporter=silent())
-    assert max(ahead) == 1
+    assert max(ahead) <= 1
 
 
 def test_the_first_failure_ends_it(tmp_path: Path, layers: list[LayerEnvironment]) -> None:
