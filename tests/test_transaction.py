@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -101,8 +102,7 @@ def test_a_directory_that_was_taken_for_a_leftover_is_not_used(
         (found,) = tmp_path.iterdir()
         if not taken:
             taken.append(found)
-            (found / ".lock").unlink()
-            found.rmdir()
+            shutil.rmtree(found)
 
     monkeypatch.setattr(fcntl, "flock", come_between)
     with staging_directory(tmp_path, purpose="lock") as staging:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _LOCK = ".lock"
 """In every staging directory; locked for as long as somebody works there."""
+_MARK = ".new"
+"""In a staging directory until it is locked, to tell it from another one in its place."""
 
 
 @contextmanager
@@ -55,18 +57,26 @@ def _locked_directory(directory: Path, prefix: str) -> tuple[Path, BaseFileLock]
 
     while True:
         staging = Path(mkdtemp(prefix=prefix, dir=directory))
+        mark = staging / _MARK
+        with suppress(FileNotFoundError):  # taken already
+            mark.touch()
         lock = _lock_of(staging)
         try:
             lock.acquire(timeout=0)
         except Timeout:
             continue
         except (NotImplementedError, OSError):
-            if staging.is_dir():  # a file system without locks
+            if mark.exists():  # a file system without locks
+                mark.unlink()
                 return staging, lock
             continue
-        if (staging / _LOCK).exists():
+        if mark.exists():
+            mark.unlink()
             return staging, lock
+        # Newer filelocks make file and directory anew; who took it may be about to remove that too.
         lock.release()
+        with suppress(OSError):
+            remove_tree(staging)
 
 
 def remove_leftovers(directory: Path, prefix: str = STAGING_PREFIX) -> None:
