@@ -111,3 +111,18 @@ def test_a_directory_that_was_taken_for_a_leftover_is_not_used(
         assert staging.is_dir()
         assert staging != taken[0]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_while_it_is_made_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def interrupt(_file: int, _operation: int) -> None:
+        assert list(tmp_path.iterdir())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fcntl, "flock", interrupt)
+    with pytest.raises(KeyboardInterrupt), staging_directory(tmp_path, purpose="lock"):
+        pass
+    assert list(tmp_path.iterdir()) == []

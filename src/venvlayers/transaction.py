@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 _LOCK = ".lock"
 """In every staging directory; locked for as long as somebody works there."""
-_MARK = ".new"
-"""In a staging directory until it is locked, to tell it from another one in its place."""
+_MARK = ".ours"
+"""In a directory that its maker works in, to tell it from another one in its place."""
 
 
 @contextmanager
@@ -53,30 +53,39 @@ def _locked_directory(directory: Path, prefix: str) -> tuple[Path, BaseFileLock]
     """Make a directory of our own; one that somebody took for a leftover meanwhile is theirs."""
     from tempfile import mkdtemp  # noqa: PLC0415 - not where nothing is written
 
-    from filelock import Timeout  # noqa: PLC0415 - costs 80 ms to import
-
     while True:
         staging = Path(mkdtemp(prefix=prefix, dir=directory))
-        mark = staging / _MARK
-        with suppress(FileNotFoundError):  # taken already
-            mark.touch()
         lock = _lock_of(staging)
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            continue
-        except (NotImplementedError, OSError):
-            if mark.exists():  # a file system without locks
-                mark.unlink()
+            if _is_ours(staging, lock):
                 return staging, lock
-            continue
-        if mark.exists():
-            mark.unlink()
-            return staging, lock
-        # Newer filelocks make file and directory anew; who took it may be about to remove that too.
-        lock.release()
-        with suppress(OSError):
-            remove_tree(staging)
+        except BaseException:
+            lock.release()
+            with suppress(OSError):  # what went wrong before matters more
+                remove_tree(staging)
+            raise
+
+
+def _is_ours(staging: Path, lock: BaseFileLock) -> bool:
+    """Lock a directory that was just made, unless somebody has taken it for a leftover."""
+    from filelock import Timeout  # noqa: PLC0415 - costs 80 ms to import
+
+    mark = staging / _MARK
+    with suppress(FileNotFoundError):  # taken already
+        mark.touch()
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    except (NotImplementedError, OSError):
+        return mark.exists()  # a file system without locks, or nothing to lock
+    if mark.exists():
+        return True
+    # Newer filelocks make file and directory anew; who took it may be about to remove that too.
+    lock.release()
+    with suppress(OSError):
+        remove_tree(staging)
+    return False
 
 
 def remove_leftovers(directory: Path, prefix: str = STAGING_PREFIX) -> None:
