@@ -14,13 +14,13 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-import packaging
 import pytest
 
 from support.deployments import Deployment, layers
 from support.index import Index
 from support.projects import RUNNING_PYTHON, SMALL_STACK, Project
 from support.pypy import (
+    PACKAGING,
     PYPY,
     STAND_IN,
     FoundPyPy,
@@ -368,7 +368,7 @@ def test_pypy_says_the_same_of_itself(tmp_path: Path, pypy: FoundPyPy, here: Pla
     )
     told = subprocess.run(
         [program, "-c", question],
-        env={"PYTHONPATH": str(Path(packaging.__file__).parent.parent)},
+        env={"PYTHONPATH": str(PACKAGING)},
         check=True,
         capture_output=True,
         text=True,

@@ -2,6 +2,7 @@
 
 It is the one below the directory named by VENVSTACKS_TEST_PYPY (Debian's packages,
 unpacked by ``nox -s pypy``, or a portable archive), else that of a ``pypy3`` on PATH.
+VENVSTACKS_TEST_PYPY_PACKAGING names a directory with a `packaging` that it can import.
 `portable_pypy` arranges it like PyPy's own archives, which nothing here can fetch;
 `pypy_downloads` serves such an archive to uv.
 """
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import packaging
 import pytest
 
 from venvlayers.platforms import PLATFORMS, Interpreter, Platform, PythonVersion
@@ -84,6 +86,10 @@ def _find() -> FoundPyPy | None:
 
 PYPY = _find()
 """The PyPy to test with; None if there is none."""
+PACKAGING = Path(
+    os.environ.get("VENVSTACKS_TEST_PYPY_PACKAGING") or Path(packaging.__file__).parent.parent
+)
+"""The directory that PyPy shall import `packaging` from; ours may be too new for its Python."""
 
 needs_pypy = pytest.mark.skipif(
     PYPY is None,
