@@ -143,7 +143,8 @@ def test_lock_locks_and_does_no_more(hatch: Hatch, small_project: Project) -> No
     locked = {path.parent.name for path in small_project.root.glob("requirements/*/pylock.*.toml")}
     assert locked == set(LAYERS)
     assert files_in(small_project.dist) == set(), "Hatch makes the directory"
-    assert files_in(small_project.root / "_build") == {".gitignore", ".lock"}
+    # Some filelocks remove the file of a lock when they release it.
+    assert files_in(small_project.root / "_build") - {".lock"} == {".gitignore"}
     assert [f"lock: {name}" in result.output for name in LAYERS] == [True] * 3
 
 

@@ -365,7 +365,8 @@ def test_x29_nothing_stays_in_temporary_places(
     assert list(temporary.iterdir()) == []
     assert leftovers(small_project) == []
     build = {path.name for path in (small_project.root / "_build").iterdir()}
-    assert build == {".gitignore", ".lock", ".records", str(HERE)}
+    # Some filelocks remove the file of a lock when they release it.
+    assert build - {".lock"} == {".gitignore", ".records", str(HERE)}
 
 
 @contextmanager
