@@ -43,7 +43,7 @@ GOLDEN: dict[str, FileContent] = {
 }
 """Everything that needs care in a header."""
 
-GOLDEN_SHA256 = "6538187f61eeaabb63dd2d931736ac2b426322b5836072c0a094facc365b8ab5"
+GOLDEN_SHA256 = "d5e6380a34ced2890004d51435abdf994d2fa00eb60df7c21ad92ce263d46a52"
 
 
 def tar_of(environment: LayerEnvironment) -> bytes:

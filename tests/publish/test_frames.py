@@ -24,11 +24,12 @@ from venvlayers.build.model import LayerEnvironment
 from venvlayers.build.record import recorded_hash
 from venvlayers.cache.store import FrameStore
 from venvlayers.errors import PublishError
-from venvlayers.publish.canonical_tar import tar_parts
+from venvlayers.publish import stand_ins
+from venvlayers.publish.canonical_tar import TarPart, tar_parts
 from venvlayers.publish.contents import LARGE, plan_contents
 from venvlayers.publish.format import ArchiveFormat, WrittenArchive
 from venvlayers.publish.frames import KnownFrames
-from venvlayers.publish.nameless import STAND_IN
+from venvlayers.publish.stand_ins import STAND_IN, stand_in_for
 from venvlayers.publish.tars import GzipTar, PlainTar, XzTar
 from venvlayers.publish.zips import Zip
 from venvlayers.publish.zstd import ZstdTar
@@ -79,6 +80,11 @@ def pack(
         advance=lambda _amount: None,
         frames=frames or KnownFrames(),
     )
+
+
+def tar_of(env: LayerEnvironment) -> bytes:
+    parts = tar_parts(plan_contents(env))
+    return b"".join(chunk for part in parts for chunk in part.chunks())
 
 
 @pytest.fixture
@@ -254,15 +260,86 @@ def test_what_is_known_is_known_whatever_the_layer_is_called(
             assert content.read() == (env.path / path).read_bytes()
 
 
-def test_at_the_highest_levels_frames_are_for_one_name(tmp_path: Path, store: FrameStore) -> None:
-    """Three equal bytes are a match there, so too many frames would be made twice."""
-    pack(make_stack(tmp_path / "one", name="app-one"), tmp_path / "1", KnownFrames(store), level=16)
+@pytest.mark.parametrize("level", [16, 19])
+def test_what_is_known_is_known_at_the_highest_levels_too(
+    tmp_path: Path, store: FrameStore, level: int
+) -> None:
+    """Three equal bytes are a match there, and each part has a stand-in of its own."""
+    one, two = (make_stack(tmp_path / name, name=f"app-{name}") for name in ("one", "two"))
+    pack(one, tmp_path / "1.tar.zst", KnownFrames(store), level=level)
+    known = KnownFrames(store)
+    found = pack(two, tmp_path / "2.tar.zst", known, level=level)
+    assert known.taken == tar_size(found) - frame_size(found, ".") - 1024
+    assert found.sha256 == pack(two, tmp_path / "3.tar.zst", level=level).sha256
+    assert tar_bytes(tmp_path / "2.tar.zst") == tar_of(two)
+
+
+def one_package(
+    path: Path, content: bytes = b"", *, name: str = "app-one"
+) -> tuple[LayerEnvironment, TarPart]:
+    """Make a layer of one package, with a file of that content; return its part too."""
+    files: dict[str, FileContent] = {"site/a.py": b"a", "site/b.bin": content, "site/c.py": b"c"}
+    env = make_layer(path / name, files, {"package": tuple(files)}, name=name)
+    env = replace(env, distributions=tuple(told(env)))
+    (part,) = [part for part in tar_parts(plan_contents(env)) if part.name == "package"]
+    return env, part
+
+
+def noise_with(text: bytes) -> bytes:
+    """Return bytes that do not compress, and would with references to *text*."""
+    noise = random.Random(0).randbytes(40_000)
+    return b"".join(noise[begin : begin + 100] + text for begin in range(0, len(noise), 100))
+
+
+def test_a_stand_in_has_nothing_in_common_with_what_is_near(
+    tmp_path: Path, store: FrameStore
+) -> None:
+    _, plain = one_package(tmp_path / "plain")
+    first = stand_in_for(plain)
+    content = noise_with(first[:6])
+    for name in ("app-one", "app-two"):
+        env, part = one_package(tmp_path, content, name=name)
+        known = KnownFrames(store)
+        pack(env, tmp_path / "a.tar.zst", known, level=19)
+        assert stand_in_for(part) not in {first, b""}
+        assert tar_bytes(tmp_path / "a.tar.zst") == tar_of(env)
+    assert known.taken >= len(content)
+
+
+def test_what_a_stand_in_has_in_common_all_the_same_is_found(
+    tmp_path: Path, store: FrameStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, plain = one_package(tmp_path / "plain")
+    content = noise_with(stand_in_for(plain)[:6])
+    monkeypatch.setattr(stand_ins, "_is_near_a_name", lambda _threes, _part: False)
+    for name in ("app-one", "app-two"):
+        env, _ = one_package(tmp_path, content, name=name)
+        known = KnownFrames(store)
+        pack(env, tmp_path / "a.tar.zst", known, level=19)
+        assert tar_bytes(tmp_path / "a.tar.zst") == tar_of(env)
+    assert known.taken < len(content), "each frame was made for the one name"
+
+
+@pytest.mark.parametrize(("before", "is_first"), [(200_000, False), (3 << 20, True)])
+def test_only_what_is_near_a_name_matters(tmp_path: Path, before: int, *, is_first: bool) -> None:
+    _, plain = one_package(tmp_path / "plain", bytes(before + (2 << 20)))
+    _, part = one_package(tmp_path, bytes(before) + stand_in_for(plain) + bytes(2 << 20))
+    assert (stand_in_for(part) == stand_in_for(plain)) is is_first
+
+
+def test_without_any_stand_in_a_frame_is_for_one_name(
+    tmp_path: Path, store: FrameStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stand_ins, "_is_near_a_name", lambda _threes, _part: True)
+    one, two = (make_stack(tmp_path / name, name=f"app-{name}") for name in ("one", "two"))
+    pack(one, tmp_path / "1.tar.zst", KnownFrames(store), level=16)
     assert len(entries(store)) == 1 + 2 + PACKAGES, "no checksums"
     known = KnownFrames(store)
-    pack(make_stack(tmp_path / "two", name="app-two"), tmp_path / "2", known, level=16)
+    pack(two, tmp_path / "2.tar.zst", known, level=16)
     assert known.taken == 0
-    pack(make_stack(tmp_path / "two", name="app-two"), tmp_path / "2", known, level=16)
+    pack(two, tmp_path / "2.tar.zst", known, level=16)
     assert known.taken > 0
+    assert tar_bytes(tmp_path / "2.tar.zst") == tar_of(two)
 
 
 def test_a_file_that_has_what_stands_in_for_names(tmp_path: Path, store: FrameStore) -> None:
@@ -280,9 +357,7 @@ def test_a_file_that_has_what_stands_in_for_names(tmp_path: Path, store: FrameSt
         second = pack(env, tmp_path / "second.tar.zst", known)
         assert plain.sha256 == first.sha256 == second.sha256
         assert known.taken == tar_size(first) - 1024
-        parts = tar_parts(plan_contents(env))
-        tar = b"".join(chunk for part in parts for chunk in part.chunks())
-        assert tar_bytes(tmp_path / "second.tar.zst") == tar
+        assert tar_bytes(tmp_path / "second.tar.zst") == tar_of(env)
 
 
 def test_a_frame_that_is_wrong_in_the_middle_of_others(
@@ -291,9 +366,9 @@ def test_a_frame_that_is_wrong_in_the_middle_of_others(
     """Whatever compressors do one day: what cannot be proven is made for the one name."""
     env = make_stack(tmp_path / "env")
     wrong = {"./", "package0", "package3"}
-    monkeypatch.setattr(NamelessFrame, "is_right", lambda frame: frame.part.name not in wrong)
+    monkeypatch.setattr(NamelessFrame, "is_right", lambda frame, _: frame.part.name not in wrong)
     plain = pack(env, tmp_path / "plain.tar.zst")
-    tar = b"".join(c for part in tar_parts(plan_contents(env)) for c in part.chunks())
+    tar = tar_of(env)
     assert tar_bytes(tmp_path / "plain.tar.zst") == tar
     assert plain.size == (tmp_path / "plain.tar.zst").stat().st_size
     assert plain.sha256 == hashlib.sha256((tmp_path / "plain.tar.zst").read_bytes()).hexdigest()

@@ -9,7 +9,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -180,7 +180,7 @@ def test_ctrl_c_while_frames_cannot_be_looked_up(tmp_path: Path) -> None:
 
 
 class Wrong(OpenFrame):
-    def is_right(self) -> bool:
+    def is_right(self, _written: Iterable[bytes]) -> bool:
         return False
 
 

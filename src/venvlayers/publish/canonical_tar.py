@@ -36,6 +36,14 @@ from venvlayers.publish.format import VERSION
 NAME_SIZE = 96
 """The bytes of a header that depend on the layer's name, in parts with `TarPart.name_places`."""
 
+BEFORE_NAME, BEHIND_NAME = b"5273461 ", b"bj\x1e\x0b\x11"
+"""What stands on both sides of a name field.
+
+They are nowhere else, so that compressors do not find the first or last bytes of a name together
+with their neighbours in some file. The one before it is the number of a device, which files do not
+have; a NUL at its end would be as right, and is in machine code before nearly everything.
+"""
+
 END_GROUP = ".end"
 """Name of the last part, the end-of-archive blocks.
 
@@ -56,10 +64,6 @@ _SIZE, _CHECKSUM = slice(124, 136), slice(148, 156)
 _PREFIX = 345  # of a name (POSIX.1-2001, ustar); what follows a NUL in it is not read
 _NAME_SUM = 8000  # of the bytes of a name field: 96 of up to 127 can be as much under any name
 _SITE_PACKAGES = "site-packages/"
-# On both sides of a name field stands what is nowhere else, so that compressors do not find
-# its first or last bytes together with their neighbours in some file. The one before it is the
-# number of a device, which files do not have.
-_BEFORE_NAME, _BEHIND_NAME = b"5273461\0", b"\x16\x03\x1e\x0b\x11"
 _TYPES = {
     EntryKind.DIRECTORY: tarfile.DIRTYPE,
     EntryKind.FILE: tarfile.REGTYPE,
@@ -331,9 +335,9 @@ def _unfilled_header(
     entry = Entry(path="", kind=kind, executable=executable, target=target)
     block = bytearray(_header(entry.path, entry, mtime))
     behind = _PREFIX + len(name_field)
-    block[_PREFIX - len(_BEFORE_NAME) : _PREFIX] = _BEFORE_NAME
+    block[_PREFIX - len(BEFORE_NAME) : _PREFIX] = BEFORE_NAME
     block[_PREFIX:behind] = name_field
-    block[behind : behind + len(_BEHIND_NAME)] = _BEHIND_NAME
+    block[behind : behind + len(BEHIND_NAME)] = BEHIND_NAME
     block[_CHECKSUM] = b" " * 8
     return bytes(block)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from venvlayers.publish.contents import LayerContents
     from venvlayers.publish.frames import KnownFrames
 
-VERSION = 2
+VERSION = 3
 """Of the canonical form of a tar: another one makes other bytes of the same contents."""
 
 EPOCH = 1580601600

@@ -6,35 +6,33 @@ references to that one, which is in the frame as it is: written over it, the nam
 everywhere. The checksum at the end of the frame depends on the name, and is replaced too.
 
 This holds because of how compressors work, not by any promise of theirs, so it is proven
-for each frame: with the name it has to unpack to what its checksum says. Where it does
-not, a frame is made for the one name.
+for each frame: with another name, which has no byte at the place where the stand-in has it, it
+has to unpack to what its checksum says. Where it does not, a frame is made for the one name.
+If one of the two, the name or the stand-in, has no byte twice, it is right with every name: a
+byte of a file that came out of the name would not be the same with both, and neither would a
+byte of a name that came out of a file, or from another place in the name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 import zstandard
 
 from venvlayers.publish.canonical_tar import NAME_SIZE
+from venvlayers.publish.stand_ins import STAND_IN
 
 if TYPE_CHECKING:
     from venvlayers.cache.entry import StoredFrame
     from venvlayers.publish.canonical_tar import TarPart
 
 NAME_AT = "name_at"
-"""The fact about a stored frame that says where its stand-in is."""
-
-# No byte of it is there twice, and none is in any name. So if what was compressed with it unpacks
-# with a name to what it should, each byte of each name comes from its own place in the first,
-# and nothing else comes from there.
-STAND_IN = bytes(sorted(range(128, 256), key=lambda n: sha256(bytes([n])).digest())[:NAME_SIZE])
-"""What is compressed in place of a name."""
+"""The fact about a stored frame that says where `STAND_IN` is in it."""
 
 _CHECKSUM_SIZE = 4  # RFC 8878, 3.1.1
-_AT_ONCE = 128 << 10  # unpacks to some MB at most
+_BLOCK_HEADER_SIZE = 3  # RFC 8878, 3.1.1.2
+_AT_ONCE = 1 << 20
 _WINDOW = 128 << 20
 
 
@@ -56,9 +54,10 @@ class Checksum:
 
 
 class Blanks:
-    """Takes the names out of a part."""
+    """Puts a stand-in in the place of every name in a part."""
 
-    def __init__(self, part: TarPart) -> None:
+    def __init__(self, part: TarPart, stand_in: bytes) -> None:
+        self._stand_in = stand_in
         self._places = part.name_places()
         self._next = next(self._places)
         self._position, self._end = 0, part.size
@@ -72,39 +71,49 @@ class Blanks:
         blank = bytearray(chunk)
         while self._next < end:
             place = self._next - self._position
-            blank[place : place + NAME_SIZE] = STAND_IN
+            blank[place : place + NAME_SIZE] = self._stand_in
             self._next = next(self._places, self._end)
         self._position = end
         return bytes(blank)
 
 
-class Proof:
-    """Finds out whether a frame unpacks to what its checksum says; never fails."""
+def begin_with_name(
+    stream: zstandard.ZstdCompressionObj, blank: bytes, place: int
+) -> tuple[bytes, int]:
+    """Begin a frame with the first bytes of a part, so that the name in them is there as it is.
 
-    def __init__(self, size: int) -> None:
-        self._left = size
-        self._decoder = zstandard.ZstdDecompressor(max_window_size=_WINDOW).decompressobj()
+    If the frame is compressed by threads, its pieces of work do not depend on how earlier ones
+    were compressed, so the one that is the stand-in can be replaced. A small frame is compressed
+    by none: there it has to be one that does not compress, which libzstd writes like that itself.
 
-    def add(self, data: bytes) -> None:
-        """Take more of the frame."""
-        try:
-            for content in _unpacked(self._decoder, data):
-                self._left -= len(content)
-        except zstandard.ZstdError:
-            self._left = -1
+    Args:
+        stream: What compresses, to which nothing was given.
+        blank: The bytes; the name is among them.
+        place: Where it is.
 
-    def holds(self) -> bool:
-        """Tell whether the frame, which is complete, is right."""
-        return self._left == 0 and self._decoder.eof
+    Returns:
+        What the frame begins with, and where the stand-in is in that.
+    """
+    behind = place + NAME_SIZE
+    before, stand_in = blank[:place], blank[place:behind]
+    begin = stream.compress(before) + stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+    stream.compress(stand_in)
+    stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+    raw_block = (NAME_SIZE << 3).to_bytes(_BLOCK_HEADER_SIZE, "little") + stand_in
+    rest = stream.compress(blank[behind:])
+    return begin + raw_block + rest, len(begin) + _BLOCK_HEADER_SIZE
 
 
-def place_in(begin: bytes) -> int:
-    """Return where a frame that begins so has its stand-in, -1 if not at exactly one place."""
-    return begin.find(STAND_IN) if begin.count(STAND_IN) == 1 else -1
+def is_right(frame: Iterable[bytes], size: int) -> bool:
+    """Tell whether a frame, which is complete, unpacks to *size* bytes with its checksum."""
+    try:
+        return sum(map(len, _unpacked(frame))) == size
+    except zstandard.ZstdError:
+        return False
 
 
 def is_nameless(stored: StoredFrame) -> bool:
-    """Tell whether a stored frame has its stand-in where it says."""
+    """Tell whether a stored frame has `STAND_IN` where it says."""
     place = stored.facts.get(NAME_AT)
     begin = next(stored.chunks(), b"")
     return isinstance(place, int) and begin[place : place + NAME_SIZE] == STAND_IN
@@ -120,10 +129,8 @@ def checksum_of(stored: StoredFrame, name_field: bytes) -> bytes:
     checksum = Checksum()
     # Its own is that of the stand-in; the decoder does not get to see it.
     chunks = _first(with_name(stored, name_field, b""), stored.size - _CHECKSUM_SIZE)
-    decoder = zstandard.ZstdDecompressor(max_window_size=_WINDOW).decompressobj()
-    for chunk in chunks:
-        for content in _unpacked(decoder, chunk):
-            checksum.update(content)
+    for content in _unpacked(chunks):
+        checksum.update(content)
     return checksum.digest()
 
 
@@ -148,9 +155,28 @@ def written_over(data: bytes, place: int, what: bytes) -> bytes:
     return data[:begin] + what[begin - place : end - place] + data[end:]
 
 
-def _unpacked(decoder: zstandard.ZstdDecompressionObj, data: bytes) -> Iterator[bytes]:
-    for begin in range(0, len(data), _AT_ONCE):
-        yield decoder.decompress(data[begin : begin + _AT_ONCE])
+def _unpacked(frame: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield what a frame unpacks to, in pieces that are small, as 1 GB of zeros is not.
+
+    Raises:
+        zstandard.ZstdError: It is no frame, or its checksum is wrong.
+    """
+    decoder = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
+    chunks = cast("IO[bytes]", _Chunks(frame))  # of a file nothing but `read` is called
+    with decoder.stream_reader(chunks) as reader:
+        while content := reader.read(_AT_ONCE):
+            yield content
+
+
+class _Chunks:
+    """Bytes that come in pieces, to be read like a file."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+
+    def read(self, _size: int) -> bytes:
+        """Return the next piece, whatever its size; none at the end."""
+        return next(self._chunks, b"")
 
 
 def _first(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:

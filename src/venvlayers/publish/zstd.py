@@ -49,9 +49,9 @@ _SMALL_FRAMES = 2 << 20
 _MEMORY = 170_000_000
 # Each frame has tables for all threads. From level 10 on two frames' would be more than that.
 _SMALL_TABLES = 16 << 20
-# From level 16 on three equal bytes are a match: somewhere in a large package are three that are
-# in a stand-in for the name too, and the work would be done twice.
-_LAST_LEVEL_FOR_ANY_NAME = 15
+# From here on three equal bytes are a match: a large package has three of what stands for names as
+# a rule, and the work would be done twice.
+_FIRST_LEVEL_OF_THREES = 16
 _LEVELS = range(1, zstandard.MAX_COMPRESSION_LEVEL + 1)
 
 
@@ -96,6 +96,7 @@ class ZstdTar:
     ) -> WrittenArchive:
         """Pack *contents* into *place*; see `ArchiveFormat.write`."""
         # Late: a run in which nothing is to be done asks for the codec alone.
+        from venvlayers.publish.stand_ins import STAND_IN, stand_in_for  # noqa: PLC0415
         from venvlayers.publish.zstd_output import write_frames  # noqa: PLC0415
 
         tables = _tables_size(level)
@@ -107,7 +108,7 @@ class ZstdTar:
             place,
             codec=self.codec(level),
             compressor=partial(_compressor, level, threads),
-            any_name=level <= _LAST_LEVEL_FOR_ANY_NAME,
+            stand_in=stand_in_for if level >= _FIRST_LEVEL_OF_THREES else lambda _part: STAND_IN,
             threads=threads,
             most=threads * _JOB_SIZE,
             spare=ahead * _JOB_SIZE + _SMALL_FRAMES if ahead else 0,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Condition, RLock, Thread
 from typing import TYPE_CHECKING, BinaryIO
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from venvlayers.publish.zstd_frames import KnownFrame, OpenFrame
 
 _MOST_WAITING = 64  # known frames that wait for their turn have files open
+_AT_ONCE = 1 << 20  # of what is read to be proven
 _MOST_BYTES = 16 << 20  # that are compressed and wait for the disk
 
 
@@ -27,7 +28,7 @@ class FrameFile:
     """A file of frames. To be closed, whatever happened; then its thread has ended.
 
     Args:
-        file: Where frames go; only the thread writes to it.
+        file: Where frames go, empty, and to be read as well; only the thread uses it.
         replace: Makes another frame, to be filled, of a part where one turns out to be wrong.
     """
 
@@ -147,7 +148,7 @@ class FrameFile:
                 return
         frame.wait()
         self._write(frame)
-        if not frame.is_right():
+        if not frame.is_right(self._first_as_written()):
             frame = self._begin_again(frame)
             if not self._fill(frame):
                 return
@@ -173,6 +174,12 @@ class FrameFile:
     def _begin(self) -> int:
         """Return where the first frame that waits begins in the file."""
         return self._frames[-1].offset + self._frames[-1].size if self._frames else 0
+
+    def _first_as_written(self) -> Iterator[bytes]:
+        """Yield what was written of the first frame, which is all of it."""
+        self._file.seek(self._begin())
+        while chunk := self._file.read(_AT_ONCE):
+            yield chunk
 
     def _begin_again(self, wrong: KnownFrame | OpenFrame) -> OpenFrame:
         """Take the first frame out of the file, and have another one in its place."""

@@ -7,22 +7,23 @@ How frames are compressed is decided in `zstd.py`, and what is in them elsewhere
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import zstandard
 
-from venvlayers.publish.canonical_tar import BLOCK, TarPart
+from venvlayers.publish.canonical_tar import TarPart
 from venvlayers.publish.nameless import (
     NAME_AT,
     Blanks,
     Checksum,
-    Proof,
-    place_in,
+    begin_with_name,
+    is_right,
     with_name,
     written_over,
 )
+from venvlayers.publish.stand_ins import STAND_IN
 
 if TYPE_CHECKING:
     from venvlayers.cache.entry import StoredFrame
@@ -63,7 +64,7 @@ class KnownFrame:
         """Yield what can be written."""
         return self.stored.chunks()
 
-    def is_right(self) -> bool:
+    def is_right(self, _written: Iterable[bytes]) -> bool:
         """Return true: nothing wrong is kept."""
         return True
 
@@ -128,11 +129,13 @@ class OpenFrame:
     def end(self, pool: ThreadPoolExecutor) -> None:
         """Have the last pieces of work done, while other frames begin."""
         self._end = pool.submit(self._stream.flush)
+        del self._stream  # and the memory of it, as soon as that is done
         self.has_ended = True
 
     def end_now(self) -> None:
         """Have the last pieces of work done, and wait for them."""
         self._add(self._stream.flush())
+        del self._stream
 
     def wait(self) -> None:
         """Wait until all of it is there; it was ended."""
@@ -141,13 +144,13 @@ class OpenFrame:
     def ready(self) -> Iterator[bytes]:
         """Yield what can be written."""
         while self._ready:
-            data = self._ready.popleft()
+            begin, data = self._written, self._ready.popleft()
             self._written += len(data)
-            self.kept.write(data)
-            yield data
+            self.kept.write(self._to_keep(begin, data))
+            yield self._to_write(begin, data)
 
-    def is_right(self) -> bool:
-        """Tell whether what was written is right."""
+    def is_right(self, _written: Iterable[bytes]) -> bool:
+        """Tell whether the frame is right; its bytes, as they were written, can be looked at."""
         return True
 
     def keep(self) -> None:
@@ -155,9 +158,14 @@ class OpenFrame:
         self.kept.keep()
 
     def close(self) -> None:
-        """Forget what was not kept, and let go of the memory that it took to compress."""
+        """Forget what was not kept."""
         self.kept.discard()
-        del self._stream
+
+    def _to_keep(self, _begin: int, data: bytes) -> bytes:
+        return data
+
+    def _to_write(self, _begin: int, data: bytes) -> bytes:
+        return data
 
     def _add(self, data: bytes) -> None:
         if data:
@@ -166,61 +174,86 @@ class OpenFrame:
 
 
 class NamelessFrame(OpenFrame):
-    """A frame that is being compressed for layers of any name, and written with one."""
+    """A frame that is being compressed for layers of any name, and written with one.
+
+    It is kept with `STAND_IN`, whatever it was compressed with.
+    """
 
     def __init__(
         self,
         part: TarPart,
+        stand_in: bytes,
         compressor: zstandard.ZstdCompressor,
         frames: KnownFrames,
         codec: Codec,
     ) -> None:
         super().__init__(part, compressor, frames.new(part, codec, any_name=True))
         self._frames = frames
-        self._blanks = Blanks(part)
+        self._blanks = Blanks(part, stand_in)
         self._checksum = Checksum()
-        self._proof = Proof(part.size)
-        self._place = 0  # where its stand-in is: not at its beginning
-        self._is_named = False
-        self._end_with = b""
+        self._other = None if stand_in == STAND_IN else _Other(part)
+        self._place = 0  # where the name is: not at its beginning
+        self._ends_with = self._other_ends_with = b""
 
     def feed(self, chunk: bytes) -> None:
         """Compress more of the part."""
         self._checksum.update(chunk)
+        if self._other:
+            self._other.update(chunk)
         blank = self._blanks.blank(chunk)
-        if not self._place:
-            # Only in a block of its own is the first header sure to be there uncompressed.
-            begin = self._stream.compress(blank[:BLOCK])
-            begin += self._stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
-            self._place = place_in(begin)
+        if self._place:
+            super().feed(blank)
+        else:
+            first = next(self.part.name_places())
+            begin, self._place = begin_with_name(self._stream, blank, first)
             self._add(begin)
-            blank = blank[BLOCK:]
-        super().feed(blank)
 
     def wait(self) -> None:
         """Wait until all of it is there."""
         super().wait()
-        self._end_with = self._checksum.digest()
+        self._ends_with = self._checksum.digest()
+        self._other_ends_with = self._other.checksum() if self._other else b""
 
-    def ready(self) -> Iterator[bytes]:
-        """Yield what can be written: for the one layer."""
-        pieces = list(super().ready())
-        if pieces and not self._is_named:
-            pieces[0] = written_over(pieces[0], self._place, self.part.name_field)
-            self._is_named = True
-        if pieces and self._end_with:
-            # What the end of a stream gives is at once, and longer than its checksum.
-            end = len(pieces[-1]) - len(self._end_with)
-            pieces[-1] = written_over(pieces[-1], end, self._end_with)
-        for data in pieces:
-            self._proof.add(data)
-            yield data
-
-    def is_right(self) -> bool:
-        """Tell whether what was written, which is all of it, is right."""
-        return self._place > 0 and self._proof.holds()
+    def is_right(self, written: Iterable[bytes]) -> bool:
+        """Tell whether the frame is right, with every name: see `nameless.py`."""
+        return is_right(self._to_prove(written), self.part.size)
 
     def keep(self) -> None:
         """Let the frame be known: all of it was written, and is right."""
         self.kept.keep({NAME_AT: self._place})
-        self._frames.keep_checksum(self.part, self._end_with)
+        self._frames.keep_checksum(self.part, self._ends_with)
+
+    def _to_prove(self, written: Iterable[bytes]) -> Iterator[bytes]:
+        begin = 0
+        for data in written:
+            # If it was compressed with `STAND_IN` itself, what was written proves as much.
+            yield self._to_keep(begin, data) if self._other else data
+            begin += len(data)
+
+    def _to_keep(self, begin: int, data: bytes) -> bytes:
+        return self._with(STAND_IN, self._other_ends_with, begin, data)
+
+    def _to_write(self, begin: int, data: bytes) -> bytes:
+        return self._with(self.part.name_field, self._ends_with, begin, data)
+
+    def _with(self, name: bytes, checksum: bytes, begin: int, data: bytes) -> bytes:
+        """Return the bytes of the frame from *begin* on, with a name and a checksum."""
+        # What the end of a stream gives is at once, and longer than its checksum.
+        named = written_over(data, self._place - begin, name)
+        return written_over(named, self.size - len(checksum) - begin, checksum)
+
+
+class _Other:
+    """A part with `STAND_IN` for its names, where it is compressed with something else."""
+
+    def __init__(self, part: TarPart) -> None:
+        self._blanks = Blanks(part, STAND_IN)
+        self._checksum = Checksum()
+
+    def update(self, chunk: bytes) -> None:
+        """Take more of the part."""
+        self._checksum.update(self._blanks.blank(chunk))
+
+    def checksum(self) -> bytes:
+        """Return the checksum of a frame of it; to be asked for once."""
+        return self._checksum.digest()

@@ -45,7 +45,7 @@ def write_frames(
     *,
     codec: Codec,
     compressor: Callable[[], zstandard.ZstdCompressor],
-    any_name: bool,
+    stand_in: Callable[[TarPart], bytes],
     threads: int,
     most: int,
     spare: int,
@@ -59,7 +59,8 @@ def write_frames(
         place: The new file.
         codec: What to record, and to look for frames under.
         compressor: Makes what compresses a frame, on *threads* threads of its own.
-        any_name: Whether to make frames that fit layers of any name.
+        stand_in: Chooses what a part is compressed with in place of names, so that its frame
+            fits layers of any name; empty for a frame that does not.
         threads: How many frames may be finished, and looked for, at the same time.
         most: The bytes of a frame that are in work at most.
         spare: The bytes of earlier frames that may be in work while another begins. A frame's
@@ -67,17 +68,17 @@ def write_frames(
         advance: To be called with the bytes of the tar as they are done.
         frames: What is known.
     """
-    maker = _Maker(codec, compressor, any_name, frames)
+    maker = _Maker(codec, compressor, stand_in, frames)
     items = ahead(_read(tar_parts(contents), maker, threads), _READ_AHEAD, _drop)
     with (
-        place.open("xb") as file,
+        place.open("x+b") as file,
         ThreadPoolExecutor(threads) as pool,
         closing(FrameFile(file, maker.for_one_name)) as output,
         closing(items),
     ):
         for item in items:
             match item:
-                case TarPart():
+                case _NewPart():
                     frame = maker.new(item)
                     output.add(frame)
                 case bytes():
@@ -96,21 +97,27 @@ def write_frames(
 
 
 @dataclass(frozen=True, slots=True)
+class _NewPart:
+    """A part that has to be compressed, with this in place of names if there is anything."""
+
+    part: TarPart
+    stand_in: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class _End:
     """Says that there is no more of a part."""
 
 
 def _read(
     parts: Iterable[TarPart], maker: _Maker, threads: int
-) -> Generator[KnownFrame | TarPart | bytes | _End, None, None]:
+) -> Generator[KnownFrame | _NewPart | bytes | _End, None, None]:
     """Yield frames that are known; and every other part, its bytes and `_End` after it."""
     with closing(_looked_up(parts, maker, threads)) as looked_up:
-        for part, known in looked_up:
-            if known:
-                yield known
-            else:
-                yield part
-                yield from part.blocks()
+        for found in looked_up:
+            yield found
+            if isinstance(found, _NewPart):
+                yield from found.part.blocks()
                 yield _End()
 
 
@@ -125,13 +132,20 @@ class _Maker:
 
     codec: Codec
     compressor: Callable[[], zstandard.ZstdCompressor]
-    any_name: bool
+    stand_in: Callable[[TarPart], bytes]
     frames: KnownFrames
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def find(self, part: TarPart) -> KnownFrame | None:
-        """Return the frame of a part if it is known."""
-        if self.any_name and part.name_field:
+    def look_up(self, part: TarPart) -> KnownFrame | _NewPart:
+        """Return the frame of a part if it is known; otherwise how to make one.
+
+        Raises:
+            PublishError: As for `TarPart.chunks`.
+        """
+        return self._find(part) or _NewPart(part, self.stand_in(part) if part.name_field else b"")
+
+    def _find(self, part: TarPart) -> KnownFrame | None:
+        if part.name_field:
             found = self.frames.find(part, self.codec, any_name=True, is_usable=is_nameless)
             if found and (checksum := self._checksum(part, found)):
                 return KnownNamelessFrame(part, found, checksum)
@@ -151,11 +165,11 @@ class _Maker:
         self.frames.keep_checksum(part, checksum)
         return checksum
 
-    def new(self, part: TarPart) -> OpenFrame:
+    def new(self, new: _NewPart) -> OpenFrame:
         """Return a frame to be filled."""
-        if not (self.any_name and part.name_field):
-            return self.for_one_name(part)
-        return NamelessFrame(part, self.compressor(), self.frames, self.codec)
+        if not new.stand_in:
+            return self.for_one_name(new.part)
+        return NamelessFrame(new.part, new.stand_in, self.compressor(), self.frames, self.codec)
 
     def for_one_name(self, part: TarPart) -> OpenFrame:
         """Return a frame to be filled that nothing but this layer can use."""
@@ -164,23 +178,21 @@ class _Maker:
 
 def _looked_up(
     parts: Iterable[TarPart], maker: _Maker, threads: int
-) -> Generator[tuple[TarPart, KnownFrame | None], None, None]:
-    """Yield the parts, each with what it compresses to if that is known.
+) -> Generator[KnownFrame | _NewPart, None, None]:
+    """Yield what is known of each part, in their order.
 
     To verify a frame takes longer than to copy it, so some are looked for ahead.
     """
-    waiting: deque[tuple[TarPart, Future[KnownFrame | None]]] = deque()
+    waiting: deque[Future[KnownFrame | _NewPart]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
             for part in parts:
-                waiting.append((part, pool.submit(maker.find, part)))
+                waiting.append(pool.submit(maker.look_up, part))
                 if len(waiting) > _LOOK_AHEAD * threads:
-                    first, found = waiting.popleft()
-                    yield first, found.result()
+                    yield waiting.popleft().result()
             while waiting:
-                first, found = waiting.popleft()
-                yield first, found.result()
+                yield waiting.popleft().result()
         finally:
-            for _part, found in waiting:
-                if not found.exception() and (frame := found.result()):
-                    frame.close()
+            for found in waiting:
+                if not found.exception():
+                    _drop(found.result())
