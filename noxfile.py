@@ -62,6 +62,7 @@ HOST_TESTS = (
     "tests/lock/test_lock.py::test_relocking_without_a_change_changes_no_byte",
     "tests/lock/test_lock.py::test_stray_variables_change_no_lock",
     "tests/publish/test_publish.py",  # zstandard
+    "tests/publish/test_nameless.py",
     "tests/publish/test_zstd.py",
     "tests/test_options.py",  # click
     "tests/test_terminal.py",  # rich

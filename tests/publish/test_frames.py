@@ -260,11 +260,11 @@ def test_what_is_known_is_known_whatever_the_layer_is_called(
             assert content.read() == (env.path / path).read_bytes()
 
 
-@pytest.mark.parametrize("level", [16, 19])
+@pytest.mark.parametrize("level", [16, 18, 19])
 def test_what_is_known_is_known_at_the_highest_levels_too(
     tmp_path: Path, store: FrameStore, level: int
 ) -> None:
-    """Three equal bytes are a match there, and each part has a stand-in of its own."""
+    """From 18 on three equal bytes are a match, and each part has a stand-in of its own."""
     one, two = (make_stack(tmp_path / name, name=f"app-{name}") for name in ("one", "two"))
     pack(one, tmp_path / "1.tar.zst", KnownFrames(store), level=level)
     known = KnownFrames(store)
@@ -332,12 +332,12 @@ def test_without_any_stand_in_a_frame_is_for_one_name(
 ) -> None:
     monkeypatch.setattr(stand_ins, "_is_near_a_name", lambda _threes, _part: True)
     one, two = (make_stack(tmp_path / name, name=f"app-{name}") for name in ("one", "two"))
-    pack(one, tmp_path / "1.tar.zst", KnownFrames(store), level=16)
+    pack(one, tmp_path / "1.tar.zst", KnownFrames(store), level=19)
     assert len(entries(store)) == 1 + 2 + PACKAGES, "no checksums"
     known = KnownFrames(store)
-    pack(two, tmp_path / "2.tar.zst", known, level=16)
+    pack(two, tmp_path / "2.tar.zst", known, level=19)
     assert known.taken == 0
-    pack(two, tmp_path / "2.tar.zst", known, level=16)
+    pack(two, tmp_path / "2.tar.zst", known, level=19)
     assert known.taken > 0
     assert tar_bytes(tmp_path / "2.tar.zst") == tar_of(two)
 

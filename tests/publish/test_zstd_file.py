@@ -180,7 +180,7 @@ def test_ctrl_c_while_frames_cannot_be_looked_up(tmp_path: Path) -> None:
 
 
 class Wrong(OpenFrame):
-    def is_right(self, _written: Iterable[bytes]) -> bool:
+    def is_right(self, _written: Callable[[], Iterable[bytes]]) -> bool:
         return False
 
 

@@ -6,16 +6,17 @@ references to that one, which is in the frame as it is: written over it, the nam
 everywhere. The checksum at the end of the frame depends on the name, and is replaced too.
 
 This holds because of how compressors work, not by any promise of theirs, so it is proven
-for each frame: with another name, which has no byte at the place where the stand-in has it, it
-has to unpack to what its checksum says. Where it does not, a frame is made for the one name.
-If one of the two, the name or the stand-in, has no byte twice, it is right with every name: a
-byte of a file that came out of the name would not be the same with both, and neither would a
-byte of a name that came out of a file, or from another place in the name.
+for each frame: with the layer's name as well as with `STAND_IN` it has to unpack to what its
+checksum says. No byte of `STAND_IN` is there twice, and none is in a name. So a byte of a file
+that came out of the name would be wrong with one of the two, as would a byte of a name that came
+out of a file, or from another place in the name; and the frame is right with every name. Where it
+is not, one is made for the one name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import IO, TYPE_CHECKING, cast
 
 import zstandard
@@ -32,6 +33,9 @@ NAME_AT = "name_at"
 
 _CHECKSUM_SIZE = 4  # RFC 8878, 3.1.1
 _BLOCK_HEADER_SIZE = 3  # RFC 8878, 3.1.1.2
+# A frame to be skipped (RFC 8878, 3.1.2): something is left when the one before it was read, and if
+# that lacks its end, this is taken for it.
+_BEHIND = b"\x50\x2a\x4d\x18" + bytes(4)
 _AT_ONCE = 1 << 20
 _WINDOW = 128 << 20
 
@@ -105,9 +109,9 @@ def begin_with_name(
 
 
 def is_right(frame: Iterable[bytes], size: int) -> bool:
-    """Tell whether a frame, which is complete, unpacks to *size* bytes with its checksum."""
+    """Tell whether a frame unpacks to *size* bytes with its checksum."""
     try:
-        return sum(map(len, _unpacked(frame))) == size
+        return sum(map(len, _unpacked(chain(frame, [_BEHIND])))) == size
     except zstandard.ZstdError:
         return False
 
@@ -124,13 +128,15 @@ def checksum_of(stored: StoredFrame, name_field: bytes) -> bytes:
 
     Raises:
         OSError: It cannot be read any more.
-        zstandard.ZstdError: It is no frame.
+        zstandard.ZstdError: It is no frame, or not of as much as was noted.
     """
-    checksum = Checksum()
-    # Its own is that of the stand-in; the decoder does not get to see it.
-    chunks = _first(with_name(stored, name_field, b""), stored.size - _CHECKSUM_SIZE)
-    for content in _unpacked(chunks):
+    checksum, size = Checksum(), 0
+    # Its own is that of the stand-in; the decoder does not get to see all of it.
+    for content in _unpacked(_first(with_name(stored, name_field, b""), stored.size - 1)):
         checksum.update(content)
+        size += len(content)
+    if size != stored.facts.get("tar_size"):
+        raise zstandard.ZstdError(f"unpacks to {size} bytes")
     return checksum.digest()
 
 
@@ -157,6 +163,9 @@ def written_over(data: bytes, place: int, what: bytes) -> bytes:
 
 def _unpacked(frame: Iterable[bytes]) -> Iterator[bytes]:
     """Yield what a frame unpacks to, in pieces that are small, as 1 GB of zeros is not.
+
+    There has to be something behind the last block, or a part of that may be missing: when its
+    input is used up, the reader takes no more out of the decoder.
 
     Raises:
         zstandard.ZstdError: It is no frame, or its checksum is wrong.

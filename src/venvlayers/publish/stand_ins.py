@@ -1,7 +1,7 @@
 """What is compressed in place of a layer's name, so that no file has anything to do with it.
 
 For most levels it is the same for all parts of a tar. Where three equal bytes are a match
-(libzstd from level 16 on), a large package has somewhere three of nearly any 96; so one is chosen
+(libzstd from level 18 on), a large package has somewhere three of nearly any 96; so one is chosen
 for each part of which no three are near a name, in large parts with few different threes.
 Why a frame that was made so fits all names is told in `nameless.py`.
 """
@@ -28,14 +28,15 @@ _SMALL = 512 << 10
 _PERIOD = 4
 _CANDIDATES = 64
 _NEAR = 1 << 18
-"""How far back libzstd 1.5 looks for as few as three bytes (`ZSTD_insertBtAndGetAllMatches`)."""
+"""How far back libzstd 1.5 looks for as few as three bytes (`ZSTD_insertBtAndGetAllMatches`), but
+where the last references went, which is left to the proof."""
 
 
 def stand_in_for(part: TarPart) -> bytes:
     """Return a stand-in for a part whose names are to be blanked; empty if none was found.
 
     The same for the same part, whatever the layer is called. Reads the part, more than once if
-    need be. It differs from `STAND_IN` in every byte.
+    need be.
 
     Raises:
         PublishError: As for `TarPart.chunks`.
@@ -49,9 +50,7 @@ def stand_in_for(part: TarPart) -> bytes:
 def _candidates(period: int) -> Iterator[bytes]:
     for number in range(_CANDIDATES):
         shuffled = sorted(range(128, 256), key=lambda n: sha256(bytes([number, n])).digest())
-        candidate = bytes(shuffled[:period]) * (NAME_SIZE // period)
-        if all(ours != theirs for ours, theirs in zip(candidate, STAND_IN, strict=True)):
-            yield candidate
+        yield bytes(shuffled[:period]) * (NAME_SIZE // period)
 
 
 def _threes(stand_in: bytes) -> list[bytes]:
@@ -69,7 +68,7 @@ def _near_names(part: TarPart) -> Iterator[bytes]:
     """Yield what of a part is so near behind a name that libzstd could refer to that, or more."""
     places = part.name_places()
     place, near_until, end = next(places, part.size), 0, 0
-    for chunk in part.blocks():
+    for chunk in part.chunks():  # the same ones whatever a file system gives at a time
         begin, end = end, end + len(chunk)
         while place < end:
             near_until = place + NAME_SIZE + _NEAR

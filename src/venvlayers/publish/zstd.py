@@ -49,9 +49,6 @@ _SMALL_FRAMES = 2 << 20
 _MEMORY = 170_000_000
 # Each frame has tables for all threads. From level 10 on two frames' would be more than that.
 _SMALL_TABLES = 16 << 20
-# From here on three equal bytes are a match: a large package has three of what stands for names as
-# a rule, and the work would be done twice.
-_FIRST_LEVEL_OF_THREES = 16
 _LEVELS = range(1, zstandard.MAX_COMPRESSION_LEVEL + 1)
 
 
@@ -108,7 +105,7 @@ class ZstdTar:
             place,
             codec=self.codec(level),
             compressor=partial(_compressor, level, threads),
-            stand_in=stand_in_for if level >= _FIRST_LEVEL_OF_THREES else lambda _part: STAND_IN,
+            stand_in=stand_in_for if _looks_for_threes(level) else lambda _part: STAND_IN,
             threads=threads,
             most=threads * _JOB_SIZE,
             spare=ahead * _JOB_SIZE + _SMALL_FRAMES if ahead else 0,
@@ -124,11 +121,22 @@ def _own_parameters(level: int) -> dict[str, int]:
 
 def _tables_size(level: int) -> int:
     """Return the bytes that a piece of work takes besides what is compressed."""
-    # Without long-distance matching, whose table is small: with it libzstd 1.5.7 divides by 0.
-    parameters = zstandard.ZstdCompressionParameters.from_level(
+    return _without_long_distance(level).estimated_compression_context_size()
+
+
+def _looks_for_threes(level: int) -> bool:
+    """Tell whether three equal bytes are a match, as from level 18 on.
+
+    A large package has three of what stands for names as a rule, and the work would be done twice.
+    """
+    return _without_long_distance(level).min_match <= 3  # noqa: PLR2004 - bytes
+
+
+def _without_long_distance(level: int) -> zstandard.ZstdCompressionParameters:
+    # With it libzstd 1.5.7 divides by 0 where it estimates sizes. Its table is small.
+    return zstandard.ZstdCompressionParameters.from_level(
         level, window_log=_WINDOW_LOG, **_own_parameters(level)
     )
-    return parameters.estimated_compression_context_size()
 
 
 def _compressor(level: int, threads: int) -> zstandard.ZstdCompressor:

@@ -148,7 +148,7 @@ class FrameFile:
                 return
         frame.wait()
         self._write(frame)
-        if not frame.is_right(self._first_as_written()):
+        if not frame.is_right(self._first_as_written):
             frame = self._begin_again(frame)
             if not self._fill(frame):
                 return

@@ -7,7 +7,7 @@ How frames are compressed is decided in `zstd.py`, and what is in them elsewhere
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -64,7 +64,7 @@ class KnownFrame:
         """Yield what can be written."""
         return self.stored.chunks()
 
-    def is_right(self, _written: Iterable[bytes]) -> bool:
+    def is_right(self, _written: Callable[[], Iterable[bytes]]) -> bool:
         """Return true: nothing wrong is kept."""
         return True
 
@@ -149,7 +149,7 @@ class OpenFrame:
             self.kept.write(self._to_keep(begin, data))
             yield self._to_write(begin, data)
 
-    def is_right(self, _written: Iterable[bytes]) -> bool:
+    def is_right(self, _written: Callable[[], Iterable[bytes]]) -> bool:
         """Tell whether the frame is right; its bytes, as they were written, can be looked at."""
         return True
 
@@ -214,20 +214,23 @@ class NamelessFrame(OpenFrame):
         self._ends_with = self._checksum.digest()
         self._other_ends_with = self._other.checksum() if self._other else b""
 
-    def is_right(self, written: Iterable[bytes]) -> bool:
+    def is_right(self, written: Callable[[], Iterable[bytes]]) -> bool:
         """Tell whether the frame is right, with every name: see `nameless.py`."""
-        return is_right(self._to_prove(written), self.part.size)
+        size = self.part.size
+        is_right_with_name = is_right(written(), size)
+        if not self._other:  # compressed with `STAND_IN`, so it is right with that
+            return is_right_with_name
+        return is_right_with_name and is_right(self._kept(written()), size)
 
     def keep(self) -> None:
         """Let the frame be known: all of it was written, and is right."""
         self.kept.keep({NAME_AT: self._place})
         self._frames.keep_checksum(self.part, self._ends_with)
 
-    def _to_prove(self, written: Iterable[bytes]) -> Iterator[bytes]:
+    def _kept(self, written: Iterable[bytes]) -> Iterator[bytes]:
         begin = 0
         for data in written:
-            # If it was compressed with `STAND_IN` itself, what was written proves as much.
-            yield self._to_keep(begin, data) if self._other else data
+            yield self._to_keep(begin, data)
             begin += len(data)
 
     def _to_keep(self, begin: int, data: bytes) -> bytes:

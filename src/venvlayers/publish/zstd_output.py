@@ -162,6 +162,9 @@ class _Maker:
         except zstandard.ZstdError:  # somebody's entry, but none of ours
             found.close()
             return None
+        except BaseException:
+            found.close()
+            raise
         self.frames.keep_checksum(part, checksum)
         return checksum
 
@@ -194,5 +197,5 @@ def _looked_up(
                 yield waiting.popleft().result()
         finally:
             for found in waiting:
-                if not found.exception():
+                if not found.cancel() and not found.exception():
                     _drop(found.result())
