@@ -6,10 +6,11 @@ import platform
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
-from venvlayers.allocator import save_memory
+from venvlayers.allocator import give_back_large_blocks, save_memory
 
 # Blocks of less than what gets a mapping of its own; each thread waits until all have theirs.
 ARENAS = """
@@ -70,3 +71,40 @@ def test_who_said_how_many_has_so_many(
 def test_other_systems_are_left_alone(monkeypatch: pytest.MonkeyPatch, system: str) -> None:
     monkeypatch.setattr(sys, "platform", system)
     assert not save_memory({})
+    assert not give_back_large_blocks({})
+
+
+# Once a block that had a mapping of its own was freed, those of its size are in a heap.
+LARGE = """
+import ctypes
+from venvlayers.allocator import give_back_large_blocks
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+done = give_back_large_blocks({environ!r})
+libc.free(ctypes.c_void_p(libc.malloc(ctypes.c_size_t(20_000_000))))
+libc.malloc(ctypes.c_size_t(10_000_000))
+libc.fopen.restype = ctypes.c_void_p
+libc.fclose.argtypes = libc.malloc_info.argtypes = None
+out = ctypes.c_void_p(libc.fopen({place!r}.encode(), b"w"))
+libc.malloc_info(0, out)
+libc.fclose(out)
+told = open({place!r}).read().rpartition('<total type="mmap"')[2]
+print(done, int(told.partition('size="')[2].partition('"')[0]) >= 10_000_000)
+"""
+
+
+@glibc
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, True),
+        ({"MALLOC_MMAP_THRESHOLD_": "1000"}, False),
+        ({"GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=1000"}, False),
+    ],
+)
+def test_large_blocks_are_given_back(
+    tmp_path: Path, environ: dict[str, str], *, expected: bool
+) -> None:
+    program = LARGE.format(environ=environ, place=str(tmp_path / "info.xml"))
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert run.stdout.decode().split() == [str(expected)] * 2

@@ -93,6 +93,7 @@ class ZstdTar:
     ) -> WrittenArchive:
         """Pack *contents* into *place*; see `ArchiveFormat.write`."""
         # Late: a run in which nothing is to be done asks for the codec alone.
+        from venvlayers.allocator import give_back_large_blocks  # noqa: PLC0415
         from venvlayers.publish.stand_ins import STAND_IN, stand_in_for  # noqa: PLC0415
         from venvlayers.publish.zstd_output import write_frames  # noqa: PLC0415
 
@@ -100,6 +101,8 @@ class ZstdTar:
         fitting = max(1, _MEMORY // (tables + 2 * _JOB_SIZE))
         threads = min(self._threads, fitting)
         ahead = min(fitting - threads, threads) if tables <= _SMALL_TABLES else 0
+        if tables > _SMALL_TABLES:
+            give_back_large_blocks()
         return write_frames(
             contents,
             place,
